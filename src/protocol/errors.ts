@@ -1,0 +1,155 @@
+/**
+ * The one table of operating errors: stable code, HTTP status, default sentence, and the number that
+ * crosses the channel. Codes and numbers never change; sentences may, and say what to do.
+ */
+
+interface ErrorSpec {
+  /** The number on the channel. Never renumber. */
+  readonly wire: number;
+  readonly status: number;
+  readonly detail: string;
+}
+
+export const ERRORS = {
+  KEY_EMPTY: { wire: 1, status: 400, detail: 'The key is empty; name an entry after the mount.' },
+  KEY_INVALID: {
+    wire: 2,
+    status: 400,
+    detail: 'The key must be valid UTF-8 without control characters or dot segments.',
+  },
+  KEY_TOO_LONG: { wire: 3, status: 414, detail: 'A key has at most 8192 bytes.' },
+  PREFIX_EMPTY: { wire: 4, status: 400, detail: 'prefix is empty' },
+  TARGET_INVALID: { wire: 5, status: 400, detail: 'The request target is malformed.' },
+  REQUEST_INVALID: { wire: 6, status: 400, detail: 'The request is malformed.' },
+  NOT_FOUND: { wire: 7, status: 404, detail: 'There is no such route.' },
+  CACHE_MISS: { wire: 8, status: 404, detail: 'cache miss' },
+  CACHE_EXPIRED: { wire: 9, status: 404, detail: 'cache expired' },
+  DELETE_MISS: { wire: 10, status: 404, detail: 'cannot find cache data to delete' },
+  METHOD_NOT_ALLOWED: {
+    wire: 11,
+    status: 405,
+    detail: 'This method is not allowed here; see the Allow header.',
+  },
+  REQUEST_TIMEOUT: {
+    wire: 12,
+    status: 408,
+    detail: 'The request arrived too slowly; send it again.',
+  },
+  KIND_MISMATCH: {
+    wire: 13,
+    status: 409,
+    detail: 'The entry holds raw bytes, not JSON; read it under /pickle/.',
+  },
+  BODY_TOO_LARGE: { wire: 14, status: 413, detail: 'The body is larger than this server takes.' },
+  MEDIA_TYPE_UNSUPPORTED: {
+    wire: 15,
+    status: 415,
+    detail: 'Send the body as application/json in UTF-8, without a content encoding.',
+  },
+  EXPECTATION_FAILED: {
+    wire: 16,
+    status: 417,
+    detail: 'The only expectation this server meets is 100-continue.',
+  },
+  HOST_NOT_ALLOWED: {
+    wire: 17,
+    status: 421,
+    detail: 'This Host is not served here; allow it with --allowed-hosts.',
+  },
+  BODY_INVALID: { wire: 18, status: 422, detail: 'The body is not the JSON object expected here.' },
+  DURATION_INVALID: {
+    wire: 19,
+    status: 422,
+    detail: 'duration is a number and a unit: s, m, h or d, as in 90s or 28d.',
+  },
+  EXPIRE_INVALID: {
+    wire: 20,
+    status: 422,
+    detail: 'expire is a Unix time in seconds, finite and not negative.',
+  },
+  ADMIN_GET_REFUSED: {
+    wire: 21,
+    status: 403,
+    detail: 'Browsers may not change state with GET; send a POST to the same path.',
+  },
+  ORIGIN_REFUSED: {
+    wire: 22,
+    status: 403,
+    detail: 'Requests from other origins may not change state; see --allowed-origins.',
+  },
+  HEADERS_TOO_LARGE: {
+    wire: 23,
+    status: 431,
+    detail: 'The request target and headers have at most 16 KiB.',
+  },
+  INTERNAL: { wire: 24, status: 500, detail: 'The server failed to answer; its log says why.' },
+  NOT_IMPLEMENTED: {
+    wire: 25,
+    status: 501,
+    detail: 'The only transfer encoding this server takes is chunked.',
+  },
+  STORE_CLOSED: {
+    wire: 26,
+    status: 503,
+    detail: 'The store is closed; POST /open opens it again.',
+  },
+  STORE_UNAVAILABLE: {
+    wire: 27,
+    status: 503,
+    detail: 'The storage process is not reachable; try again shortly.',
+  },
+  STORE_FAILED: {
+    wire: 28,
+    status: 503,
+    detail: 'The store cannot be written at present; reads go on.',
+  },
+  OVERLOADED: { wire: 29, status: 503, detail: 'Too many requests are waiting; try again shortly.' },
+  PURGES_PENDING: {
+    wire: 30,
+    status: 503,
+    detail: 'Too many purges are still being worked off; try again shortly.',
+  },
+  SHUTTING_DOWN: { wire: 31, status: 503, detail: 'The server is shutting down.' },
+  DEADLINE_EXCEEDED: {
+    wire: 32,
+    status: 504,
+    detail: 'The store did not answer in time; a write may or may not have happened.',
+  },
+  DISK_FULL: { wire: 33, status: 507, detail: 'There is no room on the disk for this entry.' },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An operating error with a stable code. `detail` says what to do; it never holds a path. */
+export class BigCacheError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, detail: string = ERRORS[code].detail, options?: ErrorOptions) {
+    super(detail, options);
+    this.name = 'BigCacheError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  /** The body of the answer: `{"detail","code"}`. */
+  toBody(): { detail: string; code: ErrorCode } {
+    return { detail: this.message, code: this.code };
+  }
+}
+
+const codeByWire = new Map<number, ErrorCode>(
+  (Object.keys(ERRORS) as ErrorCode[]).map((code) => [ERRORS[code].wire, code]),
+);
+
+/** The code behind a wire number, or undefined for a number this version does not know. */
+export function errorCodeFromWire(wire: number): ErrorCode | undefined {
+  return codeByWire.get(wire);
+}
+
+/** The error number that stands for a thrown value; what is not ours crosses as INTERNAL. */
+export function errorToWire(error: unknown): number {
+  return ERRORS[error instanceof BigCacheError ? error.code : 'INTERNAL'].wire;
+}

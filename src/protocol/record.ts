@@ -1,0 +1,188 @@
+/**
+ * The entry's record: what the index keeps of one entry. A fixed head, so that validity is judged
+ * without unpacking, then a msgpack array. docs/storage-format.md has the layout.
+ */
+import { crc32 } from 'node:zlib';
+import { Packr, Unpackr } from 'msgpackr';
+
+export const RECORD_FORMAT = 1;
+export const RECORD_HEAD_BYTES = 48;
+/** A record with every field at its limit stays below this. */
+export const RECORD_BYTES_MAX = 64 * 1024;
+
+/** What kind of body an entry has. On disk and on the wire: never renumber. */
+export const Kind = { json: 1, raw: 2 } as const;
+export type KindCode = (typeof Kind)[keyof typeof Kind];
+
+/** Where a body lies. `offset` is the first byte of the body itself. */
+export interface Pointer {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+/** What the writer of an entry says about it. Times are Unix milliseconds; 0 stands for never. */
+export interface EntryMeta {
+  readonly kind: KindCode;
+  readonly expiresAtMs: number;
+  readonly contentType: string | null;
+  /** `expire` of the original's face, Unix seconds as they were sent; null where none was. */
+  readonly expire: number | null;
+  /** `duration` of the original's face, as it was sent. */
+  readonly duration: string | null;
+}
+
+/** A whole record. `version` is given by the primary; 0 until then. */
+export interface EntryRecord extends EntryMeta {
+  readonly version: number;
+  readonly storedAtMs: number;
+  readonly staleWhileRevalidateUntilMs: number;
+  readonly staleIfErrorUntilMs: number;
+  readonly pointer: Pointer;
+  /** Length of the body as clients see it, in bytes. */
+  readonly plainBytes: number;
+  /** Length of the body as it lies in the segment, in bytes. */
+  readonly storedBytes: number;
+  /** Checksums of the stored body; see segments/checksum.ts. */
+  readonly checksums: Buffer;
+  readonly etag: Buffer | null;
+  readonly contentEncoding: string | null;
+  readonly tags: readonly string[];
+  readonly costMs: number;
+}
+
+const FLAGS_AT = 1;
+const KIND_AT = 2;
+const CHECKSUM_AT = 4;
+const CHECKED_FROM = 8;
+const VERSION_AT = 8;
+const STORED_AT = 16;
+const EXPIRES_AT = 24;
+const STALE_REVALIDATE_AT = 32;
+const STALE_ERROR_AT = 40;
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+
+function writeUint64(buffer: Buffer, value: number, at: number): void {
+  buffer.writeUInt32LE(value % 0x1_0000_0000, at);
+  buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+function readUint64(buffer: Buffer, at: number): number {
+  return buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + buffer.readUInt32LE(at);
+}
+
+function checksumOf(key: Buffer, record: Buffer): number {
+  return crc32(record.subarray(CHECKED_FROM), crc32(record.subarray(0, CHECKSUM_AT), crc32(key)));
+}
+
+/** Encodes a record for `key` (UTF-8). REQUIRES: times and lengths are safe, non-negative integers. */
+export function encodeRecord(key: Buffer, record: EntryRecord): Buffer {
+  const fields = packr.pack([
+    record.pointer.segment,
+    record.pointer.offset,
+    record.plainBytes,
+    record.storedBytes,
+    record.checksums,
+    record.etag,
+    record.contentType,
+    record.contentEncoding,
+    record.tags,
+    record.costMs,
+    record.expire,
+    record.duration,
+  ]);
+  const encoded = Buffer.allocUnsafe(RECORD_HEAD_BYTES + fields.length);
+  encoded[0] = RECORD_FORMAT;
+  encoded[FLAGS_AT] = 0;
+  encoded[KIND_AT] = record.kind;
+  encoded[3] = 0;
+  writeUint64(encoded, record.version, VERSION_AT);
+  writeUint64(encoded, record.storedAtMs, STORED_AT);
+  writeUint64(encoded, record.expiresAtMs, EXPIRES_AT);
+  writeUint64(encoded, record.staleWhileRevalidateUntilMs, STALE_REVALIDATE_AT);
+  writeUint64(encoded, record.staleIfErrorUntilMs, STALE_ERROR_AT);
+  encoded.set(fields, RECORD_HEAD_BYTES);
+  encoded.writeUInt32LE(checksumOf(key, encoded), CHECKSUM_AT);
+  return encoded;
+}
+
+/** The same record under the version that the primary gives it. Changes `encoded` in place. */
+export function stampVersion(key: Buffer, encoded: Buffer, version: number): void {
+  writeUint64(encoded, version, VERSION_AT);
+  encoded.writeUInt32LE(checksumOf(key, encoded), CHECKSUM_AT);
+}
+
+/** The version in a record's head. REQUIRES: `encoded` has a whole head. */
+export function versionOf(encoded: Buffer): number {
+  return readUint64(encoded, VERSION_AT);
+}
+
+/** When the entry expires, Unix milliseconds; 0 never. REQUIRES: a whole head. */
+export function expiresAtOf(encoded: Buffer): number {
+  return readUint64(encoded, EXPIRES_AT);
+}
+
+/** Whether head and fields are as they were written for `key`. */
+export function isIntact(key: Buffer, encoded: Buffer): boolean {
+  return (
+    encoded.length > RECORD_HEAD_BYTES &&
+    encoded[0] === RECORD_FORMAT &&
+    encoded.readUInt32LE(CHECKSUM_AT) === checksumOf(key, encoded)
+  );
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isTextOrNull = (value: unknown): value is string | null =>
+  value === null || typeof value === 'string';
+const isBytesOrNull = (value: unknown): value is Buffer | null =>
+  value === null || Buffer.isBuffer(value);
+
+function kindOf(code: number | undefined): KindCode | undefined {
+  return code === Kind.json || code === Kind.raw ? code : undefined;
+}
+
+/**
+ * Decodes a record of `key`, or undefined when it is damaged: wrong checksum, unknown format, fields
+ * of another shape. Byte fields alias `encoded`.
+ */
+export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefined {
+  if (!isIntact(key, encoded)) return undefined;
+  const kind = kindOf(encoded[KIND_AT]);
+  let fields: unknown;
+  try {
+    fields = unpackr.unpack(encoded.subarray(RECORD_HEAD_BYTES));
+  } catch {
+    return undefined;
+  }
+  if (kind === undefined || !Array.isArray(fields) || fields.length < 12) return undefined;
+  const [segment, offset, plainBytes, storedBytes, checksums, etag] = fields as unknown[];
+  const [contentType, contentEncoding, tags, costMs, expire, duration] = fields.slice(6);
+  if (!isCount(segment) || !isCount(offset) || !isCount(plainBytes) || !isCount(storedBytes)) {
+    return undefined;
+  }
+  if (!Buffer.isBuffer(checksums) || !isBytesOrNull(etag) || !Array.isArray(tags)) return undefined;
+  if (!isTextOrNull(contentType) || !isTextOrNull(contentEncoding) || !isCount(costMs)) {
+    return undefined;
+  }
+  if ((expire !== null && typeof expire !== 'number') || !isTextOrNull(duration)) return undefined;
+  return {
+    kind,
+    version: versionOf(encoded),
+    storedAtMs: readUint64(encoded, STORED_AT),
+    expiresAtMs: expiresAtOf(encoded),
+    staleWhileRevalidateUntilMs: readUint64(encoded, STALE_REVALIDATE_AT),
+    staleIfErrorUntilMs: readUint64(encoded, STALE_ERROR_AT),
+    pointer: { segment, offset },
+    plainBytes,
+    storedBytes,
+    checksums,
+    etag,
+    contentType,
+    contentEncoding,
+    tags: tags as string[],
+    costMs,
+    expire,
+    duration,
+  };
+}
