@@ -1,0 +1,121 @@
+/**
+ * The purges that are still being worked off, and the judgement whether one of them took an entry.
+ * The cost of a judgement depends on the number of distinct prefix lengths, never on what matches.
+ */
+import { Packr, Unpackr } from 'msgpackr';
+
+/** Beyond this many pending purges, further ones are refused with PURGES_PENDING. */
+export const PENDING_PURGES_MAX = 10_000;
+
+/** A purge takes every matching entry whose version is below its own. */
+export interface Purge {
+  readonly version: number;
+  /** The empty prefix stands for everything. */
+  readonly prefix: string;
+  readonly startedAtMs: number;
+  /** Entries it took that could still be read when it began, as far as they are counted. */
+  matched: number;
+}
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+
+export function encodePurge(purge: Purge): Buffer {
+  return Buffer.from(packr.pack([purge.prefix, purge.startedAtMs]));
+}
+
+/** Throws when `bytes` is no encoded purge. */
+export function decodePurge(version: number, bytes: Buffer): Purge {
+  const [prefix, startedAtMs] = unpackr.unpack(bytes);
+  if (typeof prefix !== 'string' || !Number.isSafeInteger(startedAtMs)) {
+    throw new TypeError('the record of a purge is damaged');
+  }
+  return { version, prefix, startedAtMs, matched: 0 };
+}
+
+export class Purges {
+  /** Entries of this version and older are gone, whatever their key: the last clear. */
+  #clearVersion = 0;
+  readonly #pending = new Map<number, Purge>();
+  /** Prefix length -> prefix -> its purges, oldest first. */
+  readonly #byLength = new Map<number, Map<string, Purge[]>>();
+
+  get clearVersion(): number {
+    return this.#clearVersion;
+  }
+
+  /** Purges that are not yet worked off, oldest first. */
+  get pending(): Iterable<Purge> {
+    return this.#pending.values();
+  }
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  find(version: number): Purge | undefined {
+    return this.#pending.get(version);
+  }
+
+  add(purge: Purge): void {
+    this.#pending.set(purge.version, purge);
+    if (purge.prefix === '') {
+      this.#clearVersion = Math.max(this.#clearVersion, purge.version);
+      return;
+    }
+    const length = purge.prefix.length;
+    const samePrefix = this.#ofLength(length).get(purge.prefix);
+    if (samePrefix === undefined) this.#ofLength(length).set(purge.prefix, [purge]);
+    else samePrefix.push(purge);
+  }
+
+  /** Forgets a purge. REQUIRES: no entry is left that it took. */
+  remove(version: number): void {
+    const purge = this.#pending.get(version);
+    if (purge === undefined) return;
+    this.#pending.delete(version);
+    const byPrefix = this.#byLength.get(purge.prefix.length);
+    const rest = byPrefix?.get(purge.prefix)?.filter((other) => other !== purge) ?? [];
+    if (rest.length > 0) byPrefix?.set(purge.prefix, rest);
+    else byPrefix?.delete(purge.prefix);
+    if (byPrefix?.size === 0) this.#byLength.delete(purge.prefix.length);
+  }
+
+  /** The clear's mark, which outlives the clear itself. */
+  restoreClear(version: number): void {
+    this.#clearVersion = Math.max(this.#clearVersion, version);
+  }
+
+  /** Whether the entry `key` of this version has been purged. */
+  isPurged(key: string, version: number): boolean {
+    if (version <= this.#clearVersion) return true;
+    for (const [length, byPrefix] of this.#byLength) {
+      if (length > key.length) continue;
+      const newest = byPrefix.get(key.slice(0, length))?.at(-1);
+      if (newest !== undefined && version < newest.version) return true;
+    }
+    return false;
+  }
+
+  /** The oldest pending purge that took the entry: the one that counts it. */
+  killerOf(key: string, version: number): Purge | undefined {
+    let killer: Purge | undefined;
+    for (const [length, byPrefix] of this.#byLength) {
+      if (length > key.length) continue;
+      const oldest = byPrefix.get(key.slice(0, length))?.find((purge) => purge.version > version);
+      if (oldest !== undefined && (killer?.version ?? Number.POSITIVE_INFINITY) > oldest.version) {
+        killer = oldest;
+      }
+    }
+    return killer;
+  }
+
+  #ofLength(length: number): Map<string, Purge[]> {
+    let byPrefix = this.#byLength.get(length);
+    if (byPrefix === undefined) {
+      byPrefix = new Map();
+      this.#byLength.set(length, byPrefix);
+    }
+    return byPrefix;
+  }
+}

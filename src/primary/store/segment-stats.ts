@@ -1,0 +1,65 @@
+/**
+ * The accounting of one segment, kept under `s` in the index and in the same batch as the records
+ * that it counts.
+ */
+
+/** On disk: never renumber. */
+export const SegmentState = { open: 1, sealed: 2, dropping: 3 } as const;
+export type SegmentStateCode = (typeof SegmentState)[keyof typeof SegmentState];
+
+export interface SegmentStats {
+  readonly id: number;
+  /** The worker that may write it; 0 once it is sealed. */
+  writer: number;
+  state: SegmentStateCode;
+  readonly grantedAtMs: number;
+  /** End of the last committed body. */
+  bytesWritten: number;
+  /** Stored bytes of the bodies that records point to. */
+  bytesLive: number;
+  /** Number of the records that point here. */
+  records: number;
+  /** The newest version that was ever committed here; 0 when none was. */
+  lastVersion: number;
+}
+
+const STATS_BYTES = 56;
+
+export function newSegmentStats(id: number, writer: number, grantedAtMs: number): SegmentStats {
+  return {
+    id,
+    writer,
+    state: SegmentState.open,
+    grantedAtMs,
+    bytesWritten: 0,
+    bytesLive: 0,
+    records: 0,
+    lastVersion: 0,
+  };
+}
+
+export function encodeSegmentStats(stats: SegmentStats): Buffer {
+  const bytes = Buffer.alloc(STATS_BYTES);
+  bytes.writeUInt32LE(stats.writer, 0);
+  bytes.writeUInt32LE(stats.state, 4);
+  bytes.writeBigUInt64LE(BigInt(stats.grantedAtMs), 8);
+  bytes.writeBigUInt64LE(BigInt(stats.bytesWritten), 16);
+  bytes.writeBigUInt64LE(BigInt(stats.bytesLive), 24);
+  bytes.writeBigUInt64LE(BigInt(stats.records), 32);
+  bytes.writeBigUInt64LE(BigInt(stats.lastVersion), 40);
+  return bytes;
+}
+
+/** Throws RangeError when the bytes are too short to be a segment's accounting. */
+export function decodeSegmentStats(id: number, bytes: Buffer): SegmentStats {
+  return {
+    id,
+    writer: bytes.readUInt32LE(0),
+    state: bytes.readUInt32LE(4) as SegmentStateCode,
+    grantedAtMs: Number(bytes.readBigUInt64LE(8)),
+    bytesWritten: Number(bytes.readBigUInt64LE(16)),
+    bytesLive: Number(bytes.readBigUInt64LE(24)),
+    records: Number(bytes.readBigUInt64LE(32)),
+    lastVersion: Number(bytes.readBigUInt64LE(40)),
+  };
+}

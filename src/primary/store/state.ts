@@ -1,0 +1,68 @@
+/**
+ * What the primary knows in memory of the store: everything but the entries. It is loaded from the
+ * index when that is opened and changed only by transactions that are committed.
+ */
+import type { ClassicLevel } from 'classic-level';
+import {
+  decodeNumber,
+  encodeNumber,
+  metaKey,
+  PURGE_RANGE,
+  SEGMENT_RANGE,
+  segmentIdOfKey,
+  versionOfPurgeKey,
+} from './index-keys.ts';
+import { decodePurge, Purges } from './purges.ts';
+import { decodeSegmentStats, type SegmentStats } from './segment-stats.ts';
+
+export type Index = ClassicLevel<Buffer, Buffer>;
+
+/** Each start of the store takes this many versions, so that none is ever used twice. */
+const VERSIONS_PER_EPOCH = 2 ** 32;
+
+export interface StoreState {
+  /** The next version to be given. */
+  nextVersion: number;
+  /** Entries that are not cleared, those included that are expired or purged by prefix. */
+  count: number;
+  nextSegment: number;
+  readonly segments: Map<number, SegmentStats>;
+  readonly purges: Purges;
+}
+
+/**
+ * Loads the state and takes an epoch of versions by a synced write. Throws when the index holds
+ * something that cannot be read.
+ */
+export async function loadState(index: Index): Promise<StoreState> {
+  const [versions, count, clear, nextSegment] = await index.getMany([
+    metaKey('versions'),
+    metaKey('count'),
+    metaKey('clear'),
+    metaKey('next-segment'),
+  ]);
+  const epoch = decodeNumber(versions, VERSIONS_PER_EPOCH);
+  await index.put(metaKey('versions'), encodeNumber(epoch + VERSIONS_PER_EPOCH), { sync: true });
+  const purges = new Purges();
+  purges.restoreClear(decodeNumber(clear, 0));
+  for await (const [key, value] of index.iterator(PURGE_RANGE)) {
+    purges.add(decodePurge(versionOfPurgeKey(key), value));
+  }
+  const segments = new Map<number, SegmentStats>();
+  for await (const [key, value] of index.iterator(SEGMENT_RANGE)) {
+    const id = segmentIdOfKey(key);
+    segments.set(id, decodeSegmentStats(id, value));
+  }
+  return {
+    nextVersion: epoch + 1,
+    count: decodeNumber(count, 0),
+    nextSegment: decodeNumber(nextSegment, 1),
+    segments,
+    purges,
+  };
+}
+
+/** Whether versions of the current epoch are left; an epoch has 2^32 of them. */
+export function epochIsSpent(nextVersion: number): boolean {
+  return nextVersion % VERSIONS_PER_EPOCH === 0;
+}

@@ -1,0 +1,240 @@
+/**
+ * The overlay of one batch of the write lane: its operations see what those before them did, and
+ * nobody else sees anything until the batch is in the index and `publish` is called.
+ */
+import {
+  expiresAtOf,
+  isIntact,
+  pointerOf,
+  stampVersion,
+  storedBytesOf,
+  versionOf,
+} from '../../protocol/record.ts';
+import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index-keys.ts';
+import { encodePurge, type Purge } from './purges.ts';
+import {
+  encodeSegmentStats,
+  newSegmentStats,
+  SegmentState,
+  type SegmentStats,
+} from './segment-stats.ts';
+import { epochIsSpent, type StoreState } from './state.ts';
+
+/** One change of the index. */
+export type IndexChange =
+  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: 'del'; readonly key: Buffer };
+
+export class Transaction {
+  readonly nowMs: number;
+  readonly #state: StoreState;
+  readonly #before: ReadonlyMap<string, Buffer | undefined>;
+  /** Key -> its record after this batch; null when it has none. */
+  readonly #entries = new Map<string, Buffer | null>();
+  /** Segment -> its accounting after this batch; null when it is forgotten. */
+  readonly #segments = new Map<number, SegmentStats | null>();
+  readonly #newPurges: Purge[] = [];
+  readonly #donePurges = new Set<number>();
+  readonly #credits = new Map<Purge, number>();
+  #count: number;
+  #nextSegment: number;
+  #clearVersion: number;
+  #sync = false;
+
+  /** `before` holds the records that stand in the index for every key the batch will touch. */
+  constructor(state: StoreState, before: ReadonlyMap<string, Buffer | undefined>, nowMs: number) {
+    this.#state = state;
+    this.#before = before;
+    this.nowMs = nowMs;
+    this.#count = state.count;
+    this.#nextSegment = state.nextSegment;
+    this.#clearVersion = state.purges.clearVersion;
+  }
+
+  /** Whether the batch must be on disk before it is acknowledged. */
+  get mustSync(): boolean {
+    return this.#sync;
+  }
+
+  requireSync(): void {
+    this.#sync = true;
+  }
+
+  /** Versions rise over the whole life of the store. A version may be given and then not be used. */
+  takeVersion(): number {
+    const version = this.#state.nextVersion;
+    if (epochIsSpent(version)) throw new Error('INVARIANT: an epoch has 2^32 versions');
+    this.#state.nextVersion += 1;
+    return version;
+  }
+
+  /** The record of `key` as it stands now. REQUIRES: the operation named the key. */
+  record(key: string): Buffer | undefined {
+    const written = this.#entries.get(key);
+    if (written !== undefined) return written ?? undefined;
+    if (written === undefined && !this.#before.has(key)) {
+      throw new Error('INVARIANT: an operation names every key that it touches');
+    }
+    return this.#before.get(key);
+  }
+
+  /** Whether a reader would find the record: neither purged nor expired. */
+  isReadable(key: string, record: Buffer): boolean {
+    const expiresAtMs = expiresAtOf(record);
+    return (expiresAtMs === 0 || expiresAtMs > this.nowMs) && !this.isPurged(key, record);
+  }
+
+  isPurged(key: string, record: Buffer): boolean {
+    const version = versionOf(record);
+    if (version <= this.#clearVersion || this.#state.purges.isPurged(key, version)) return true;
+    return this.#newPurges.some((purge) => version < purge.version && key.startsWith(purge.prefix));
+  }
+
+  /** Replaces the record of `key`; gives `record` its version, in place. */
+  write(key: string, record: Buffer): number {
+    this.#discount(key);
+    const version = this.takeVersion();
+    stampVersion(Buffer.from(key), record, version);
+    const { segment, offset } = pointerOf(record);
+    const stats = this.segment(segment);
+    if (stats === undefined) throw new Error('INVARIANT: a commit points into a granted segment');
+    const storedBytes = storedBytesOf(record);
+    stats.bytesWritten = Math.max(stats.bytesWritten, offset + storedBytes);
+    stats.bytesLive += storedBytes;
+    stats.records += 1;
+    stats.lastVersion = version;
+    this.#count += 1;
+    this.#entries.set(key, record);
+    return version;
+  }
+
+  /** Removes the record of `key`, if there is one. */
+  remove(key: string): void {
+    this.#discount(key);
+    this.#entries.set(key, null);
+  }
+
+  /** The accounting of a segment, to be changed in place; undefined when there is no such segment. */
+  segment(id: number): SegmentStats | undefined {
+    const touched = this.#segments.get(id);
+    if (touched !== undefined) return touched ?? undefined;
+    const stats = this.#state.segments.get(id);
+    if (stats === undefined) return undefined;
+    const copy = { ...stats };
+    this.#segments.set(id, copy);
+    return copy;
+  }
+
+  /** Grants a new segment; ids rise and are never used again. */
+  grantSegment(writer: number): number {
+    const id = this.#nextSegment;
+    this.#nextSegment += 1;
+    this.#segments.set(id, newSegmentStats(id, writer, this.nowMs));
+    this.requireSync();
+    return id;
+  }
+
+  forgetSegment(id: number): void {
+    this.#segments.set(id, null);
+  }
+
+  get pendingPurges(): number {
+    return this.#state.purges.size + this.#newPurges.length - this.#donePurges.size;
+  }
+
+  /** Every matching entry is gone once this batch is committed. */
+  purge(prefix: string): Purge {
+    const purge = { version: this.takeVersion(), prefix, startedAtMs: this.nowMs, matched: 0 };
+    this.#newPurges.push(purge);
+    if (prefix === '') this.#clearAccounting(purge.version);
+    return purge;
+  }
+
+  /** REQUIRES: no record is left that the purge took. */
+  finishPurge(version: number): void {
+    this.#donePurges.add(version);
+  }
+
+  /** After a clear nothing of before counts any more, although the records are still being removed. */
+  #clearAccounting(version: number): void {
+    this.#clearVersion = version;
+    this.#count = 0;
+    for (const id of new Set([...this.#state.segments.keys(), ...this.#segments.keys()])) {
+      const stats = this.segment(id);
+      if (stats === undefined) continue;
+      stats.bytesLive = 0;
+      stats.records = 0;
+    }
+  }
+
+  /** Takes the current record of `key` out of the accounting. */
+  #discount(key: string): void {
+    const record = this.record(key);
+    if (record === undefined || versionOf(record) <= this.#clearVersion) return;
+    this.#count -= 1;
+    // A damaged record cannot say where its body lies, so that space stays counted as live.
+    if (!isIntact(Buffer.from(key), record)) return;
+    this.#credit(key, record);
+    const stats = this.segment(pointerOf(record).segment);
+    if (stats === undefined) return;
+    stats.bytesLive -= storedBytesOf(record);
+    stats.records -= 1;
+  }
+
+  /** The purge that took the record counts it, if it could still be read at that time. */
+  #credit(key: string, record: Buffer): void {
+    const version = versionOf(record);
+    const purge =
+      this.#state.purges.killerOf(key, version) ??
+      this.#newPurges.find((added) => version < added.version && key.startsWith(added.prefix));
+    if (purge === undefined) return;
+    const expiresAtMs = expiresAtOf(record);
+    if (expiresAtMs !== 0 && expiresAtMs <= purge.startedAtMs) return;
+    this.#credits.set(purge, (this.#credits.get(purge) ?? 0) + 1);
+  }
+
+  /** All changes of the batch, for one write to the index. */
+  changes(): IndexChange[] {
+    const changes: IndexChange[] = [];
+    const put = (key: Buffer, value: Buffer): void => {
+      changes.push({ type: 'put', key, value });
+    };
+    for (const [key, record] of this.#entries) {
+      if (record !== null) put(entryKey(key), record);
+      else if (this.#before.get(key) !== undefined) changes.push({ type: 'del', key: entryKey(key) });
+    }
+    for (const [id, stats] of this.#segments) {
+      if (stats !== null) put(segmentKey(id), encodeSegmentStats(stats));
+      else changes.push({ type: 'del', key: segmentKey(id) });
+    }
+    for (const purge of this.#newPurges) put(purgeKey(purge.version), encodePurge(purge));
+    for (const version of this.#donePurges) changes.push({ type: 'del', key: purgeKey(version) });
+    if (this.#count !== this.#state.count) put(metaKey('count'), encodeNumber(this.#count));
+    if (this.#nextSegment !== this.#state.nextSegment) {
+      put(metaKey('next-segment'), encodeNumber(this.#nextSegment));
+    }
+    if (this.#clearVersion !== this.#state.purges.clearVersion) {
+      put(metaKey('clear'), encodeNumber(this.#clearVersion));
+    }
+    return changes;
+  }
+
+  /** Makes the batch the truth. REQUIRES: `changes` are in the index. */
+  publish(): void {
+    const state = this.#state;
+    state.count = this.#count;
+    state.nextSegment = this.#nextSegment;
+    for (const [id, stats] of this.#segments) {
+      if (stats === null) state.segments.delete(id);
+      else state.segments.set(id, stats);
+    }
+    for (const purge of this.#newPurges) state.purges.add(purge);
+    for (const [purge, entries] of this.#credits) purge.matched += entries;
+    for (const version of this.#donePurges) state.purges.remove(version);
+  }
+}
+
+/** Whether `writer` may commit into the segment. */
+export function mayWrite(stats: SegmentStats | undefined, writer: number): boolean {
+  return stats?.state === SegmentState.open && stats.writer === writer;
+}
