@@ -2,7 +2,7 @@
  * The one schema of options: name, default, bounds, unit, help text. The command line, the environment
  * variables, validation, `--help`, `--print-config` and docs/configuration.md are made from it.
  */
-import { availableParallelism } from 'node:os';
+import { processors } from './processors.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -30,23 +30,33 @@ interface OptionBase<T> {
   readonly name: keyof Config;
   /** The long flag without dashes; the environment variable is `BIGCACHE_<FLAG>`. */
   readonly flag: string;
-  /** Further spellings of the flag. */
-  readonly aliases?: readonly string[];
+  /** Another spelling of the flag. */
+  readonly alias?: string;
   /** Further environment variables, weaker than `BIGCACHE_<FLAG>`. */
   readonly envAliases?: readonly string[];
   readonly default: T;
+  /** What the default is called where its value depends on the machine. */
+  readonly defaultText?: string;
   readonly help: string;
+}
+
+/** What a text, or each item of a list, looks like. */
+interface Form {
+  readonly pattern: RegExp;
+  /** In words, after "takes". */
+  readonly words: string;
 }
 
 interface TextOption extends OptionBase<string> {
   readonly type: 'text';
+  readonly form: Form;
 }
 interface IntegerOption extends OptionBase<number> {
   readonly type: 'integer';
   readonly min: number;
   readonly max: number;
 }
-/** Bytes; a unit may follow the number: KB, MB, GB, TB are powers of 1000, KiB to TiB of 1024. */
+/** Bytes; a unit may follow: KB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB of 1024. */
 interface SizeOption extends OptionBase<number> {
   readonly type: 'size';
   readonly min: number;
@@ -69,6 +79,7 @@ interface SwitchOption extends OptionBase<boolean> {
 interface ListOption extends OptionBase<readonly string[]> {
   /** Separated by commas. */
   readonly type: 'list';
+  readonly form: Form;
 }
 
 export type OptionSpec =
@@ -79,6 +90,23 @@ export type OptionSpec =
   | ChoiceOption
   | SwitchOption
   | ListOption;
+
+const PATH: Form = { pattern: /^[^\p{Cc}]+$/u, words: 'a path' };
+const ADDRESS: Form = { pattern: /^[^\s\p{Cc}/]+$/u, words: 'an IP address or a host name' };
+const HOST_NAME: Form = {
+  pattern: /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i,
+  words: 'host names without a port',
+};
+const ORIGIN: Form = {
+  pattern: /^https?:\/\/[^\s/@?#]+$/i,
+  words: 'origins as https://example.org, without a path',
+};
+const HEADER: Form = { pattern: /^[\x20-\x7e]+$/, words: 'printable ASCII' };
+
+/** The variable that sets an option: `BIGCACHE_` and the flag, upper-cased, dashes underscored. */
+export function environmentName(option: OptionSpec): string {
+  return `BIGCACHE_${option.flag.toUpperCase().replaceAll('-', '_')}`;
+}
 
 export const OPTIONS: readonly OptionSpec[] = [
   {
@@ -94,15 +122,17 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'host',
     flag: 'host',
     type: 'text',
+    form: ADDRESS,
     default: '127.0.0.1',
     help: 'address to listen on; beyond loopback needs --allow-unprotected',
   },
   {
     name: 'dbPath',
     flag: 'db-path',
-    aliases: ['db_path'],
+    alias: 'db_path',
     envAliases: ['DB_PATH'],
     type: 'text',
+    form: PATH,
     default: './data',
     help: 'directory that holds the store; made if it is missing',
   },
@@ -110,7 +140,8 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'workers',
     flag: 'workers',
     type: 'integer',
-    default: Math.min(availableParallelism(), 128),
+    default: Math.min(processors(), 128),
+    defaultText: 'the processors, at most 128',
     min: 1,
     max: 128,
     help: 'HTTP worker processes',
@@ -153,6 +184,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'allowedHosts',
     flag: 'allowed-hosts',
     type: 'list',
+    form: HOST_NAME,
     default: [],
     help: 'Host names served on a loopback address beside localhost and IP literals',
   },
@@ -160,6 +192,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'allowedOrigins',
     flag: 'allowed-origins',
     type: 'list',
+    form: ORIGIN,
     default: [],
     help: 'Origins, as https://example.org, whose pages may send changes',
   },
@@ -174,6 +207,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'bodyCsp',
     flag: 'body-csp',
     type: 'text',
+    form: HEADER,
     default: "sandbox; default-src 'none'",
     help: 'Content-Security-Policy of raw bodies; none sends no such header',
   },

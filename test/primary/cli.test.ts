@@ -1,0 +1,247 @@
+/** The command line: what reaches the server, what is refused, and the one line that says why. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cli } from '../../src/primary/cli.ts';
+import { CannotRunError } from '../../src/primary/exit.ts';
+import { type Config, environmentName, OPTIONS } from '../../src/protocol/config.ts';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const FRONT_DOOR = join(ROOT, 'src', 'primary.ts');
+const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version;
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  /** What the server was started with, when it was. */
+  readonly config: Config | undefined;
+}
+
+/** Runs a command line in this process, with a server that only notes its configuration. */
+async function run(
+  args: readonly string[],
+  { env = {}, forked = false, serve = async (_config: Config) => 0 } = {},
+): Promise<Outcome> {
+  let [out, err] = ['', ''];
+  let config: Config | undefined;
+  const code = await cli(args, {
+    env,
+    forked,
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    serve: (given) => {
+      config = given;
+      return serve(given);
+    },
+  });
+  return { code, out, err, config };
+}
+
+/** The command line is refused with one line that matches, before any server is started. */
+async function refuses(
+  args: readonly string[],
+  code: number,
+  message: RegExp,
+  given: Parameters<typeof run>[1] = {},
+): Promise<void> {
+  const outcome = await run(args, given);
+  assert.equal(outcome.code, code, `${args.join(' ')}: ${outcome.err}`);
+  assert.match(outcome.err, /^bigcache: [^\n]+\n$/);
+  assert.match(outcome.err, message);
+  assert.equal(outcome.out, '');
+  assert.equal(outcome.config, undefined);
+}
+
+describe('bigcache', () => {
+  it('serves, with or without the name of the command', async () => {
+    for (const args of [
+      ['--workers', '4'],
+      ['serve', '--workers', '4'],
+      ['serve', '--workers=4'],
+    ]) {
+      const outcome = await run(args);
+      assert.equal(outcome.code, 0);
+      assert.equal(outcome.err, '');
+      assert.equal(outcome.config?.workers, 4);
+    }
+  });
+
+  it("ends with the server's exit code", async () => {
+    assert.equal((await run([], { serve: async () => 3 })).code, 3);
+  });
+
+  it('takes --db-path and --db_path', async () => {
+    assert.equal((await run(['--db-path', '/a'])).config?.dbPath, '/a');
+    assert.equal((await run(['--db_path', '/a'])).config?.dbPath, '/a');
+  });
+
+  it('takes a switch with and without a value', async () => {
+    const { config } = await run(['--allow-unprotected', '--get-admin', 'off']);
+    assert.equal(config?.allowUnprotected, true);
+    assert.equal(config?.getAdmin, false);
+  });
+
+  it('prefers a flag to the environment', async () => {
+    const env = { BIGCACHE_PORT: '81', DB_PATH: '' };
+    const { config } = await run(['--port', '80'], { env });
+    assert.equal(config?.port, 80);
+    assert.equal(config?.dbPath, './data');
+  });
+
+  it('says in one line why the server cannot run, and ends with 1', async () => {
+    const serve = async () => {
+      throw new CannotRunError('port 80 is taken;\n choose another');
+    };
+    const outcome = await run([], { serve });
+    assert.equal(outcome.code, 1);
+    assert.equal(outcome.err, 'bigcache: port 80 is taken; choose another\n');
+  });
+
+  it('does not dress up a bug as an operating error', async () => {
+    const serve = async () => {
+      throw new TypeError('a bug');
+    };
+    await assert.rejects(run([], { serve }), TypeError);
+  });
+});
+
+describe('a command line that cannot be understood ends with 2', () => {
+  it('when a value is bad', async () => {
+    for (const port of ['abc', '-1', '65536', '1e3', '0x10', ' 80', '']) {
+      await refuses(['--port', port], 2, /--port takes a whole number from 0 to 65535/);
+    }
+    await refuses(['--db_path', ''], 2, /--db-path takes a path/);
+    await refuses(['--segment-size', '8G'], 2, /--segment-size takes a size/);
+    await refuses(['--max-body', 'NaN'], 2, /--max-body takes a size/);
+    await refuses(['--workers', '0'], 2, /--workers takes/);
+    await refuses(['--workers', '10000'], 2, /--workers takes/);
+    await refuses([], 2, /BIGCACHE_WORKERS takes/, { env: { BIGCACHE_WORKERS: 'many' } });
+  });
+
+  it('when a value is missing', async () => {
+    await refuses(['--port'], 2, /--port.* argument missing/);
+  });
+
+  it('when an option is given twice, in whatever spelling', async () => {
+    await refuses(['--port', '1', '--port', '1'], 2, /--port is given twice/);
+    await refuses(['--db_path', 'a', '--db-path', 'a'], 2, /--db-path is given twice/);
+    await refuses(['--get-admin', '--get-admin'], 2, /--get-admin is given twice/);
+  });
+
+  it('when an option or argument is unknown', async () => {
+    await refuses(['--prot', '80'], 2, /unknown option '--prot' \(Did you mean --port\?\)/);
+    await refuses(['-p', '80'], 2, /unknown option '-p'/);
+    await refuses(['sreve'], 2, /no command or argument "sreve"; see bigcache --help/);
+    await refuses(['serve', 'now'], 2, /no command or argument "now"/);
+  });
+});
+
+describe('a server that must not run ends with 1', () => {
+  it('when it would listen beyond loopback unprotected', async () => {
+    await refuses(['--host', '0.0.0.0'], 1, /--allow-unprotected/);
+    const allowed = await run(['--host', '0.0.0.0', '--allow-unprotected']);
+    assert.equal(allowed.config?.host, '0.0.0.0');
+  });
+
+  it("when pm2's cluster mode forked it", async () => {
+    await refuses([], 1, /exec_mode fork and 1 instance/, { forked: true });
+  });
+});
+
+describe('what bigcache tells about itself', () => {
+  it('--help lists every option with its bounds, default and variable', async () => {
+    const { code, out, err } = await run(['--help']);
+    assert.equal(code, 0);
+    assert.equal(err, '');
+    for (const option of OPTIONS) {
+      assert.match(out, new RegExp(`--${option.flag} [<[]`));
+      assert.ok(out.includes(environmentName(option)));
+    }
+    assert.match(out, /a whole number from 0 to 65535; default: 36379; env: BIGCACHE_PORT/);
+    assert.match(out, /--db_path, --db-path/);
+    assert.ok(out.split('\n').every((line) => line.length <= 100));
+  });
+
+  it('--version prints the version of the package, before or after other options', async () => {
+    assert.equal((await run(['--version'])).out, `${VERSION}\n`);
+    assert.equal((await run(['serve', '--port', '1', '--version'])).out, `${VERSION}\n`);
+  });
+
+  it('--print-config shows each setting, its value and its source, and starts nothing', async () => {
+    const env = { BIGCACHE_MAX_BODY: '1536MiB', DB_PATH: '/srv/cache' };
+    const { code, out, config } = await run(['--print-config', '--port', '80'], { env });
+    assert.equal(code, 0);
+    assert.equal(config, undefined);
+    const lines = out.trimEnd().split('\n');
+    assert.equal(lines.length, OPTIONS.length);
+    assert.match(out, /^port +80 +flag$/m);
+    assert.match(out, /^max-body +1536MiB +BIGCACHE_MAX_BODY$/m);
+    assert.match(out, /^db-path +\/srv\/cache +DB_PATH$/m);
+    assert.match(out, /^drain-timeout +8s +default$/m);
+    const sourceColumns = lines.map((line) => line.search(/(flag|default|[A-Z_]+)$/));
+    assert.equal(new Set(sourceColumns).size, 1);
+  });
+});
+
+/** Runs the front door as a process of its own. */
+async function runProcess(args: readonly string[]): Promise<Omit<Outcome, 'config'>> {
+  const child = spawn(process.execPath, ['--import', 'tsx', FRONT_DOOR, ...args], {
+    timeout: 20_000,
+  });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (text) => {
+    out += text;
+  });
+  child.stderr.on('data', (text) => {
+    err += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? -1, out, err }));
+  });
+}
+
+describe('the front door', () => {
+  it('maps the outcome to the exit code of the process', async () => {
+    const outcomes = await Promise.all([
+      runProcess(['--version']),
+      runProcess(['--port', 'abc']),
+      runProcess(['--host', '::']),
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ code }) => code),
+      [0, 2, 1],
+    );
+    assert.equal(outcomes[0]?.out, `${VERSION}\n`);
+    for (const { out, err } of outcomes.slice(1)) {
+      assert.equal(out, '');
+      assert.match(err, /^bigcache: [^\n]+\n$/);
+    }
+  });
+
+  it('refuses to be the worker of a foreign cluster', async () => {
+    const fork = `
+      import cluster from 'node:cluster';
+      cluster.setupPrimary({ exec: ${JSON.stringify(FRONT_DOOR)}, args: [], execArgv: ['--import', 'tsx'] });
+      cluster.fork().on('exit', (code) => { process.exitCode = code; });`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', fork], {
+      cwd: ROOT,
+      timeout: 20_000,
+    });
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(code, 1);
+    assert.match(err, /^bigcache: pm2's cluster mode [^\n]+\n$/);
+  });
+});
