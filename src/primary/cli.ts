@@ -4,9 +4,9 @@
  * cannot be understood, 1 for one that cannot be carried out here.
  */
 import cluster from 'node:cluster';
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { type Config, environmentName, OPTIONS, type OptionSpec } from '../protocol/config.ts';
+import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { accepted, showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
@@ -80,7 +80,7 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
   for (const option of OPTIONS) addOption(command, option);
   command
     .option('--print-config', 'print every setting with its value and source, then exit')
-    .version(readVersion(), '--version', 'print the version')
+    .version(PACKAGE_VERSION, '--version', 'print the version')
     .action(async ([extra]: string[], flags: Record<string, unknown>) => {
       if (extra !== undefined) {
         throw new UsageError(`there is no command or argument "${extra}"; see bigcache --help`);
@@ -174,7 +174,3 @@ function usageError(error: CommanderError): UsageError {
 }
 
 /** The version in package.json, which stands two levels above this file and above its built form. */
-function readVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}

@@ -1,9 +1,86 @@
 /**
- * The composition root of the running server: directory, index, workers, signals.
+ * The composition root of the running server: directory, storage, workers, signals; and all of it
+ * backwards when the server is asked to stop.
  */
+import { isIPv6 } from 'node:net';
+import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
+import { PACKAGE_VERSION } from '../protocol/package-version.ts';
+import { probeAddress } from './listen-probe.ts';
+import { openDirectory, type StoreDirectory } from './store/directory.ts';
+import { Storage } from './store/storage.ts';
+import { Supervisor } from './supervisor.ts';
 
-/** Runs the server until it is asked to stop. Resolves with the exit code. */
-export async function serve(_config: Config): Promise<number> {
+type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/**
+ * Runs the server until SIGINT or SIGTERM; resolves with the exit code. Throws a CannotRunError when
+ * it cannot start.
+ */
+export async function serve(config: Config): Promise<number> {
+  const log = pino({ level: config.logLevel, base: { pid: process.pid } });
+  const stop = awaitStop();
+  const directory = await openDirectory(config.dbPath);
+  try {
+    return await serveDirectory(config, directory, stop, log);
+  } finally {
+    await directory.release();
+  }
+}
+
+async function serveDirectory(
+  config: Config,
+  directory: StoreDirectory,
+  stop: Promise<StopSignal>,
+  log: Logger,
+): Promise<number> {
+  const port = await probeAddress(config.host, config.port);
+  const { indexPath, segmentsPath } = directory;
+  const supervisor = new Supervisor({
+    workers: config.workers,
+    welcome: { config, port, segmentsPath, version: PACKAGE_VERSION },
+    indexPath,
+    log,
+  });
+  const storage = await Storage.open({
+    directory,
+    log,
+    onDrop: (segment) => supervisor.dropSegment(segment),
+    sealAll: () => supervisor.sealAll(),
+  });
+  try {
+    await supervisor.start(storage);
+    announce(config, port, directory, log);
+    const signal = await stop;
+    log.info({ signal }, 'stopping');
+  } finally {
+    await supervisor.drain(config.drainTimeoutMs);
+    await storage.close();
+  }
+  log.info('stopped');
   return 0;
+}
+
+/** Tells the log, and the process manager that may wait for it (pm2's `wait_ready`). */
+function announce(config: Config, port: number, directory: StoreDirectory, log: Logger): void {
+  const host = isIPv6(config.host) ? `[${config.host}]` : config.host;
+  const url = `http://${host}:${port}`;
+  log.info(
+    { url, workers: config.workers, directory: directory.path, version: PACKAGE_VERSION },
+    `listening on ${url}`,
+  );
+  if (config.getAdmin) {
+    log.warn('GET /clear and GET /close are answered without a token; --get-admin off ends that');
+  }
+  process.send?.('ready');
+}
+
+/**
+ * Resolves at the first signal to stop. The primary is the only process that reacts to signals; a
+ * second one while it drains changes nothing.
+ */
+function awaitStop(): Promise<StopSignal> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(signal));
+  });
 }

@@ -103,7 +103,11 @@ export const ERRORS = {
     status: 503,
     detail: 'The store cannot be written at present; reads go on.',
   },
-  OVERLOADED: { wire: 29, status: 503, detail: 'Too many requests are waiting; try again shortly.' },
+  OVERLOADED: {
+    wire: 29,
+    status: 503,
+    detail: 'Too many requests are waiting; try again shortly.',
+  },
   PURGES_PENDING: {
     wire: 30,
     status: 503,

@@ -1,12 +1,12 @@
 /**
- * The entry's record: what the index keeps of one entry. A fixed head, so that validity is judged
- * without unpacking, then a msgpack array. docs/storage-format.md has the layout.
+ * The entry's record: what the index keeps of one entry. A fixed head, so that validity is judged and
+ * space is accounted without unpacking, then a msgpack array. docs/storage-format.md has the layout.
  */
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
 
 export const RECORD_FORMAT = 1;
-export const RECORD_HEAD_BYTES = 48;
+export const RECORD_HEAD_BYTES = 68;
 /** A record with every field at its limit stays below this. */
 export const RECORD_BYTES_MAX = 64 * 1024;
 
@@ -59,6 +59,9 @@ const STORED_AT = 16;
 const EXPIRES_AT = 24;
 const STALE_REVALIDATE_AT = 32;
 const STALE_ERROR_AT = 40;
+const SEGMENT_AT = 48;
+const OFFSET_AT = 52;
+const STORED_BYTES_AT = 60;
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
@@ -79,10 +82,7 @@ function checksumOf(key: Buffer, record: Buffer): number {
 /** Encodes a record for `key` (UTF-8). REQUIRES: times and lengths are safe, non-negative integers. */
 export function encodeRecord(key: Buffer, record: EntryRecord): Buffer {
   const fields = packr.pack([
-    record.pointer.segment,
-    record.pointer.offset,
     record.plainBytes,
-    record.storedBytes,
     record.checksums,
     record.etag,
     record.contentType,
@@ -102,6 +102,9 @@ export function encodeRecord(key: Buffer, record: EntryRecord): Buffer {
   writeUint64(encoded, record.expiresAtMs, EXPIRES_AT);
   writeUint64(encoded, record.staleWhileRevalidateUntilMs, STALE_REVALIDATE_AT);
   writeUint64(encoded, record.staleIfErrorUntilMs, STALE_ERROR_AT);
+  encoded.writeUInt32LE(record.pointer.segment, SEGMENT_AT);
+  writeUint64(encoded, record.pointer.offset, OFFSET_AT);
+  writeUint64(encoded, record.storedBytes, STORED_BYTES_AT);
   encoded.set(fields, RECORD_HEAD_BYTES);
   encoded.writeUInt32LE(checksumOf(key, encoded), CHECKSUM_AT);
   return encoded;
@@ -123,6 +126,30 @@ export function expiresAtOf(encoded: Buffer): number {
   return readUint64(encoded, EXPIRES_AT);
 }
 
+/** Where the body lies. REQUIRES: a whole head. */
+export function pointerOf(encoded: Buffer): Pointer {
+  return {
+    segment: encoded.readUInt32LE(SEGMENT_AT),
+    offset: readUint64(encoded, OFFSET_AT),
+  };
+}
+
+/** Length of the body as it lies in its segment, in bytes. REQUIRES: a whole head. */
+export function storedBytesOf(encoded: Buffer): number {
+  return readUint64(encoded, STORED_BYTES_AT);
+}
+
+/**
+ * The record itself, or, where damage has left less than a head of it, the record filled up with
+ * zeros: it can be judged without harm, and is found damaged by whoever decodes it.
+ */
+export function withWholeHead(encoded: Buffer): Buffer {
+  if (encoded.length > RECORD_HEAD_BYTES) return encoded;
+  const padded = Buffer.alloc(RECORD_HEAD_BYTES + 1);
+  encoded.copy(padded);
+  return padded;
+}
+
 /** Whether head and fields are as they were written for `key`. */
 export function isIntact(key: Buffer, encoded: Buffer): boolean {
   return (
@@ -132,7 +159,8 @@ export function isIntact(key: Buffer, encoded: Buffer): boolean {
   );
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
 const isTextOrNull = (value: unknown): value is string | null =>
   value === null || typeof value === 'string';
 const isBytesOrNull = (value: unknown): value is Buffer | null =>
@@ -155,13 +183,17 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
   } catch {
     return undefined;
   }
-  if (kind === undefined || !Array.isArray(fields) || fields.length < 12) return undefined;
-  const [segment, offset, plainBytes, storedBytes, checksums, etag] = fields as unknown[];
-  const [contentType, contentEncoding, tags, costMs, expire, duration] = fields.slice(6);
-  if (!isCount(segment) || !isCount(offset) || !isCount(plainBytes) || !isCount(storedBytes)) {
+  if (kind === undefined || !Array.isArray(fields) || fields.length < 9) return undefined;
+  const [plainBytes, checksums, etag, contentType, contentEncoding] = fields as unknown[];
+  const [tags, costMs, expire, duration] = fields.slice(5) as unknown[];
+  if (
+    !isCount(plainBytes) ||
+    !Buffer.isBuffer(checksums) ||
+    !isBytesOrNull(etag) ||
+    !Array.isArray(tags)
+  ) {
     return undefined;
   }
-  if (!Buffer.isBuffer(checksums) || !isBytesOrNull(etag) || !Array.isArray(tags)) return undefined;
   if (!isTextOrNull(contentType) || !isTextOrNull(contentEncoding) || !isCount(costMs)) {
     return undefined;
   }
@@ -173,9 +205,9 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
     expiresAtMs: expiresAtOf(encoded),
     staleWhileRevalidateUntilMs: readUint64(encoded, STALE_REVALIDATE_AT),
     staleIfErrorUntilMs: readUint64(encoded, STALE_ERROR_AT),
-    pointer: { segment, offset },
+    pointer: pointerOf(encoded),
     plainBytes,
-    storedBytes,
+    storedBytes: storedBytesOf(encoded),
     checksums,
     etag,
     contentType,

@@ -2,7 +2,7 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
-import type { ClassicLevel } from 'classic-level';
+import type { Index } from './index-files.ts';
 import {
   decodeNumber,
   encodeNumber,
@@ -14,8 +14,6 @@ import {
 } from './index-keys.ts';
 import { decodePurge, Purges } from './purges.ts';
 import { decodeSegmentStats, type SegmentStats } from './segment-stats.ts';
-
-export type Index = ClassicLevel<Buffer, Buffer>;
 
 /** Each start of the store takes this many versions, so that none is ever used twice. */
 const VERSIONS_PER_EPOCH = 2 ** 32;

@@ -201,7 +201,8 @@ export class Transaction {
     };
     for (const [key, record] of this.#entries) {
       if (record !== null) put(entryKey(key), record);
-      else if (this.#before.get(key) !== undefined) changes.push({ type: 'del', key: entryKey(key) });
+      else if (this.#before.get(key) !== undefined)
+        changes.push({ type: 'del', key: entryKey(key) });
     }
     for (const [id, stats] of this.#segments) {
       if (stats !== null) put(segmentKey(id), encodeSegmentStats(stats));

@@ -5,10 +5,8 @@
  * A miss is a value. Operating errors are BigCacheErrors: STORE_CLOSED, STORE_UNAVAILABLE,
  * STORE_FAILED, OVERLOADED, DEADLINE_EXCEEDED, DISK_FULL, PURGES_PENDING, SHUTTING_DOWN.
  */
+import type { MissReason } from '../../protocol/miss.ts';
 import type { EntryMeta, EntryRecord } from '../../protocol/record.ts';
-
-/** Why there is nothing to read. */
-export type MissReason = 'never-seen' | 'expired' | 'purged';
 
 export interface Miss {
   readonly found: false;

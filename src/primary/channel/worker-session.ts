@@ -1,0 +1,206 @@
+/**
+ * The primary's end of one worker's channel: frames in, one handler for each operation.
+ */
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import { Channel, type IncomingRequest } from '../../protocol/channel.ts';
+import { type Counters, countersFromList, countersToList } from '../../protocol/counters.ts';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
+import type { Welcome } from '../../protocol/welcome.ts';
+import { toStoreError } from '../../segments/faults.ts';
+import type { Storage } from '../store/storage.ts';
+
+/** What the session tells about its worker. */
+export interface SessionEvents {
+  onReady(): void;
+  onListenFailed(reason: string): void;
+  /** A sign of life, with the worker's counters since its start. */
+  onReport(counters: Counters): void;
+  onClose(error: Error | undefined): void;
+}
+
+export interface SessionOptions {
+  readonly stream: Duplex;
+  readonly welcome: Welcome;
+  readonly storage: Storage;
+  readonly sumCounters: () => Promise<Counters>;
+  readonly events: SessionEvents;
+  readonly log: Logger;
+}
+
+type Handler = (session: WorkerSession, fields: readonly unknown[]) => unknown;
+
+export class WorkerSession {
+  readonly #options: SessionOptions;
+  readonly #channel: Channel;
+  /** The lookups of the frame that is being read: they share one read of the index. */
+  #lookups: IncomingRequest[] = [];
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#channel = new Channel(options.stream, {
+      onRequest: (request) => this.#serve(request),
+      onNotice: (opcode, fields) => this.#notice(opcode, fields),
+      onFrameEnd: () => this.#lookUp(),
+      onClose: (error) => this.#closed(error),
+    });
+  }
+
+  get storage(): Storage {
+    return this.#options.storage;
+  }
+
+  get writer(): number {
+    return this.#options.welcome.writer;
+  }
+
+  welcome(version: unknown): Welcome {
+    if (version !== PROTOCOL_VERSION) {
+      throw new Error(`INVARIANT: worker and primary are of one build, not ${String(version)}`);
+    }
+    return this.#options.welcome;
+  }
+
+  async sumCounters(): Promise<number[]> {
+    return countersToList(await this.#options.sumCounters());
+  }
+
+  /** Asks the worker to finish what it accepted, and to leave. */
+  drain(): void {
+    this.#channel.notify(Opcode.drain);
+  }
+
+  dropSegment(segment: number): void {
+    this.#channel.notify(Opcode.dropSegment, segment);
+  }
+
+  /** Resolves when the worker has sealed everything that it had open. */
+  async sealAll(deadlineMs: number): Promise<void> {
+    await this.#channel.requestWithin(deadlineMs, Opcode.sealAll);
+  }
+
+  /** The worker's counters as they are now. */
+  async collect(deadlineMs: number): Promise<Counters> {
+    const values = await this.#channel.requestWithin(deadlineMs, Opcode.collect);
+    return countersFromList(values);
+  }
+
+  /** Cuts the channel; the worker then ends itself. */
+  destroy(error?: Error): void {
+    this.#channel.destroy(error);
+  }
+
+  #serve(request: IncomingRequest): void {
+    if (request.opcode === Opcode.get) {
+      this.#lookups.push(request);
+      return;
+    }
+    const handler = HANDLERS[request.opcode];
+    if (handler === undefined) {
+      request.fail(new BigCacheError('INTERNAL'));
+      return;
+    }
+    this.#answer(request, handler).catch((error: unknown) => {
+      // Not an operating error: the process crashes, and its supervisor replaces it.
+      queueMicrotask(() => {
+        throw error;
+      });
+    });
+  }
+
+  async #answer(request: IncomingRequest, handler: Handler): Promise<void> {
+    try {
+      request.reply(await handler(this, request.fields));
+    } catch (error) {
+      if (!(error instanceof BigCacheError)) throw error;
+      if (error.status >= 500 && error.cause !== undefined) {
+        const operation = opcodeName(request.opcode);
+        this.#options.log.error({ err: error.cause, operation }, 'a change of the store failed');
+      }
+      request.fail(error);
+    }
+  }
+
+  #lookUp(): void {
+    if (this.#lookups.length === 0) return;
+    const requests = this.#lookups;
+    this.#lookups = [];
+    const cold = this.#answerWarm(requests);
+    if (cold.length > 0) void this.#answerCold(cold);
+  }
+
+  /** Answers what can be looked up without leaving the event loop; gives the rest back. */
+  #answerWarm(requests: readonly IncomingRequest[]): IncomingRequest[] {
+    const cold: IncomingRequest[] = [];
+    for (const request of requests) {
+      try {
+        const found = this.storage.entries.lookUpWarm(request.fields[0] as string);
+        if (found === undefined) cold.push(request);
+        else request.reply(found);
+      } catch (error) {
+        request.fail(asReadError(error));
+      }
+    }
+    return cold;
+  }
+
+  async #answerCold(requests: readonly IncomingRequest[]): Promise<void> {
+    try {
+      const keys = requests.map(({ fields }) => fields[0] as string);
+      const found = await this.storage.entries.lookUp(keys);
+      requests.forEach((request, at) => {
+        request.reply(found[at]);
+      });
+    } catch (error) {
+      const failure = asReadError(error);
+      this.#options.log.error({ err: error }, 'the index cannot be read');
+      for (const request of requests) request.fail(failure);
+    }
+  }
+
+  #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
+    const { events } = this.#options;
+    if (opcode === Opcode.ready) events.onReady();
+    else if (opcode === Opcode.report) events.onReport(countersFromList(fields[0]));
+    else if (opcode === Opcode.listenFailed) events.onListenFailed(fields[0] as string);
+  }
+
+  #closed(error: Error | undefined): void {
+    // All that the worker sent before has been handed to the lane, so the seal comes after it.
+    if (this.storage.isOpen) {
+      this.storage.entries.sealSegmentsOf(this.writer).catch((reason: unknown) => {
+        this.#options.log.warn({ err: reason }, 'segments of a worker stay open for now');
+      });
+    }
+    this.#options.events.onClose(error);
+  }
+}
+
+const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
+  [Opcode.hello]: (session, [version]) => session.welcome(version),
+  [Opcode.put]: async (session, [key, record]) => {
+    const { entries } = session.storage;
+    const done = await entries.commit(session.writer, key as string, record as Buffer);
+    return [done.version, done.created];
+  },
+  [Opcode.delete]: (session, [key]) => session.storage.entries.delete(key as string),
+  [Opcode.dropDamaged]: async (session, [key, version]) => {
+    const seen = [{ key: key as string, version: version as number }];
+    return (await session.storage.entries.removeSeen(seen)) === 1;
+  },
+  [Opcode.deletePrefix]: (session, [prefix]) => session.storage.deletePrefix(prefix as string),
+  [Opcode.clear]: (session) => session.storage.clear(),
+  [Opcode.count]: (session) => session.storage.entries.count,
+  [Opcode.close]: (session) => session.storage.close(),
+  [Opcode.open]: (session) => session.storage.open(),
+  [Opcode.grantSegment]: (session) => session.storage.entries.grantSegment(session.writer),
+  [Opcode.sealSegment]: (session, [segment]) =>
+    session.storage.entries.sealSegment(session.writer, segment as number),
+  [Opcode.sumCounters]: (session) => session.sumCounters(),
+};
+
+function asReadError(error: unknown): BigCacheError {
+  const converted = toStoreError(error);
+  return converted instanceof BigCacheError ? converted : new BigCacheError('STORE_FAILED');
+}

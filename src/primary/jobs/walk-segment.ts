@@ -1,0 +1,65 @@
+/**
+ * Job thread: walks all keys of a segment file and finds the records that point into it. Before a
+ * file is unlinked, this must find none; a counter alone is never trusted with that.
+ */
+import { ClassicLevel } from 'classic-level';
+import { pointerOf, RECORD_HEAD_BYTES, versionOf } from '../../protocol/record.ts';
+import { scanAppends } from '../../segments/append-scan.ts';
+import { INDEX_OPTIONS } from '../store/index-files.ts';
+import { entryKey } from '../store/index-keys.ts';
+import type { SeenRecord } from '../store/operations.ts';
+
+export interface WalkRequest {
+  readonly indexPath: string;
+  readonly segmentPath: string;
+  readonly segment: number;
+}
+
+export interface WalkResult {
+  readonly appends: number;
+  /** Records that point into the segment; at most 100 of them. */
+  readonly pointing: readonly SeenRecord[];
+}
+
+const KEYS_PER_READ = 512;
+const POINTING_MAX = 100;
+
+export default async function walkSegment(request: WalkRequest): Promise<WalkResult> {
+  const index = new ClassicLevel<Buffer, Buffer>(request.indexPath, INDEX_OPTIONS);
+  await index.open();
+  try {
+    return await walk(index, request);
+  } finally {
+    await index.close();
+  }
+}
+
+async function walk(
+  index: ClassicLevel<Buffer, Buffer>,
+  { segmentPath, segment }: WalkRequest,
+): Promise<WalkResult> {
+  const pointing: SeenRecord[] = [];
+  let appends = 0;
+  let keys: string[] = [];
+  const look = async (): Promise<void> => {
+    const records = await index.getMany(keys.map(entryKey));
+    records.forEach((record, at) => {
+      if (record === undefined || record.length < RECORD_HEAD_BYTES) return;
+      if (pointerOf(record).segment !== segment || pointing.length >= POINTING_MAX) return;
+      pointing.push({ key: keys[at] as string, version: versionOf(record) });
+    });
+    keys = [];
+  };
+  try {
+    for await (const append of scanAppends(segmentPath)) {
+      appends += 1;
+      keys.push(append.key);
+      if (keys.length >= KEYS_PER_READ) await look();
+    }
+  } catch (error) {
+    // Granted and never created: there is nothing in it.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  if (keys.length > 0) await look();
+  return { appends, pointing };
+}

@@ -1,0 +1,131 @@
+/**
+ * The store as a whole, open or closed: the index with its entries, the hand, the removal of dead
+ * segments and the job threads, started and stopped in the order that they need.
+ */
+import type { Logger } from 'pino';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { JobPool } from '../jobs/job-pool.ts';
+import { DeadSegments } from './dead-segments.ts';
+import type { StoreDirectory } from './directory.ts';
+import { EntryStore } from './entry-store.ts';
+import { Hand } from './hand.ts';
+import { openIndex } from './index-files.ts';
+import { quarantineStrays } from './stray-segments.ts';
+
+export interface StorageOptions {
+  readonly directory: StoreDirectory;
+  readonly log: Logger;
+  readonly now?: () => number;
+  /** Tells every worker to give up its descriptor of a segment. */
+  readonly onDrop: (segment: number) => void;
+  /** Has every worker seal its segments; awaited before the files are closed. */
+  readonly sealAll: () => Promise<void>;
+}
+
+/** What runs while the store is open. */
+interface Running {
+  readonly entries: EntryStore;
+  readonly jobs: JobPool;
+  readonly hand: Hand;
+  readonly deadSegments: DeadSegments;
+}
+
+export class Storage {
+  readonly #options: StorageOptions;
+  #running: Running | undefined;
+  /** Opening and closing take turns. */
+  #turn: Promise<void> = Promise.resolve();
+
+  private constructor(options: StorageOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the store. Throws a CannotRunError when its files do not allow it. */
+  static async open(options: StorageOptions): Promise<Storage> {
+    const storage = new Storage(options);
+    storage.#running = await storage.#start();
+    return storage;
+  }
+
+  /** The entries. Throws STORE_CLOSED while the store is closed. */
+  get entries(): EntryStore {
+    if (this.#running === undefined) throw new BigCacheError('STORE_CLOSED');
+    return this.#running.entries;
+  }
+
+  get isOpen(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Purges a prefix at once; resolves with the number of readable entries it took, when counted. */
+  async deletePrefix(prefix: string): Promise<number> {
+    const { entries, hand } = this.#opened();
+    const purge = await entries.purge(prefix);
+    await hand.workOff(purge);
+    if (entries.pendingPurges.includes(purge)) throw new BigCacheError('STORE_CLOSED');
+    return purge.matched;
+  }
+
+  /** Removes everything at once; the space is given back in the background. */
+  async clear(): Promise<void> {
+    const { entries, hand, deadSegments } = this.#opened();
+    const purge = await entries.purge('');
+    void hand.workOff(purge);
+    void deadSegments.sweep();
+  }
+
+  /** Closes all files, so that they can be copied. A store that is closed stays so. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      const running = this.#running;
+      if (running === undefined) return;
+      // From here on nothing new is accepted; what workers still write, they seal.
+      await this.#options.sealAll();
+      this.#running = undefined;
+      await running.hand.stop();
+      await running.deadSegments.stop();
+      await running.jobs.close();
+      // The first to open the index closes it last.
+      await running.entries.close();
+    });
+  }
+
+  /** Opens a closed store. A store that is open stays so. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#running ??= await this.#start();
+    });
+  }
+
+  #opened(): Running {
+    if (this.#running === undefined) throw new BigCacheError('STORE_CLOSED');
+    return this.#running;
+  }
+
+  async #start(): Promise<Running> {
+    const { directory, log, onDrop } = this.#options;
+    const now = this.#options.now ?? Date.now;
+    const { indexPath, segmentsPath } = directory;
+    const entries = await EntryStore.load(await openIndex(directory), now);
+    await quarantineStrays(directory, entries.segments, log);
+    const jobs = new JobPool();
+    const hand = new Hand({ store: entries, jobs, indexPath, log, now });
+    const deadSegments = new DeadSegments({
+      store: entries,
+      jobs,
+      indexPath,
+      segmentsPath,
+      log,
+      onDrop,
+    });
+    hand.start();
+    deadSegments.start();
+    return { entries, jobs, hand, deadSegments };
+  }
+
+  #inTurn(step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The workers' lives together: as many as configured, replaced when they die, drained when the server
+ * stops. Also what needs all of them: the sum of their counters, messages to everyone.
+ */
+import type { Logger } from 'pino';
+import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
+import type { Welcome } from '../protocol/welcome.ts';
+import { CannotRunError } from './exit.ts';
+import type { Storage } from './store/storage.ts';
+import { prepareForks, WorkerProcess } from './worker-process.ts';
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  readonly welcome: Omit<Welcome, 'writer'>;
+  readonly indexPath: string;
+  readonly log: Logger;
+}
+
+/** GET /stat waits this long for a worker, then takes what it last reported. */
+const COLLECT_MS = 200;
+const SEAL_ALL_MS = 5000;
+/** A worker that dies sooner after it was ready counts as failing to start. */
+const EARLY_DEATH_MS = 1000;
+const BACK_OFF_MIN_MS = 100;
+const BACK_OFF_MAX_MS = 5000;
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #workers = new Set<WorkerProcess>();
+  /** Counters of workers that are gone. */
+  readonly #retired = newCounters();
+  #storage: Storage | undefined;
+  #lastWriter = 0;
+  #earlyDeaths = 0;
+  #isStopping = false;
+  readonly #watchers = new Set<() => void>();
+  #startFailure: CannotRunError | undefined;
+  #hasStarted = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Forks all workers; resolves when they listen. Throws a CannotRunError when they cannot. */
+  async start(storage: Storage): Promise<void> {
+    this.#storage = storage;
+    prepareForks();
+    for (let nth = 0; nth < this.#options.workers; nth++) this.#fork();
+    await this.#until(() => this.#isStopping || this.#areAllReady());
+    if (this.#startFailure !== undefined) throw this.#startFailure;
+    this.#hasStarted = true;
+  }
+
+  /** The counters of all workers since the server's start, dead ones included. */
+  async sumCounters(): Promise<Counters> {
+    const collected = await Promise.all([...this.#workers].map((one) => one.collect(COLLECT_MS)));
+    const sum = { ...this.#retired };
+    for (const counters of collected) addCounters(sum, counters);
+    return sum;
+  }
+
+  dropSegment(segment: number): void {
+    for (const worker of this.#workers) worker.session.dropSegment(segment);
+  }
+
+  /** Resolves when no living worker has a segment open. */
+  async sealAll(): Promise<void> {
+    await Promise.all(
+      [...this.#workers].map((worker) =>
+        worker.session.sealAll(SEAL_ALL_MS).catch((error: unknown) => {
+          // A worker that dies meanwhile writes nothing either; one that hangs must not write on.
+          this.#options.log.warn({ err: error }, 'a worker did not seal in time and is killed');
+          worker.kill();
+        }),
+      ),
+    );
+  }
+
+  /** Asks all workers to finish and leave; kills those that have not after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    for (const worker of this.#workers) worker.drain();
+    const deadline = setTimeout(() => this.#killAll('the drain timeout is over'), timeoutMs);
+    await this.#until(() => this.#workers.size === 0);
+    clearTimeout(deadline);
+  }
+
+  #killAll(reason: string): void {
+    for (const worker of this.#workers) {
+      this.#options.log.warn({ pid: worker.pid }, `a worker is killed: ${reason}`);
+      worker.kill();
+    }
+  }
+
+  #fork(): void {
+    if (this.#isStopping || this.#storage === undefined) return;
+    this.#lastWriter += 1;
+    const worker = new WorkerProcess({
+      welcome: { ...this.#options.welcome, writer: this.#lastWriter },
+      indexPath: this.#options.indexPath,
+      storage: this.#storage,
+      sumCounters: () => this.sumCounters(),
+      log: this.#options.log,
+      events: {
+        onReady: () => {
+          this.#options.log.debug({ pid: worker.pid }, 'a worker is ready');
+          this.#onChange();
+        },
+        onListenFailed: (_, reason) => this.#listenFailed(reason),
+        onExit: (_, lifeMs) => this.#exited(worker, lifeMs),
+      },
+    });
+    this.#workers.add(worker);
+  }
+
+  #exited(worker: WorkerProcess, lifeMs: number | undefined): void {
+    this.#workers.delete(worker);
+    addCounters(this.#retired, worker.counters);
+    this.#onChange();
+    if (this.#isStopping) return;
+    this.#earlyDeaths = (lifeMs ?? 0) < EARLY_DEATH_MS ? this.#earlyDeaths + 1 : 0;
+    if (this.#earlyDeaths === 0) {
+      this.#fork();
+      return;
+    }
+    const delayMs = Math.min(BACK_OFF_MIN_MS * 2 ** (this.#earlyDeaths - 1), BACK_OFF_MAX_MS);
+    this.#options.log.warn({ delayMs }, 'a worker died early; its successor waits');
+    setTimeout(() => this.#fork(), delayMs);
+  }
+
+  #listenFailed(reason: string): void {
+    this.#options.log.error({ reason }, 'a worker cannot listen');
+    if (this.#hasStarted) return;
+    this.#startFailure ??= new CannotRunError(reason);
+    this.#isStopping = true;
+    this.#killAll('the start failed');
+    this.#onChange();
+  }
+
+  #onChange(): void {
+    for (const check of [...this.#watchers]) check();
+  }
+
+  #areAllReady(): boolean {
+    const ready = [...this.#workers].filter((worker) => worker.isReady);
+    return ready.length >= this.#options.workers;
+  }
+
+  #until(isTrue: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!isTrue()) return;
+        this.#watchers.delete(check);
+        resolve();
+      };
+      this.#watchers.add(check);
+      check();
+    });
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Frames <-> messages: a payload is a msgpack array of messages, a message is the array
+ * `[opcode, id, ...fields]`. One table says which fields each operation has; what does not fit it is a
+ * ProtocolError, so handlers never meet a shape they did not expect.
+ */
+import { Packr, Unpackr } from 'msgpackr';
+import { COUNTERS } from './counters.ts';
+import { encodeFrame, ProtocolError } from './frame.ts';
+import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
+import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
+import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
+
+/** `id` pairs an answer with its request; 0 marks a notice, which has no answer. */
+export type Message = readonly [opcode: OpcodeValue, id: number, ...fields: unknown[]];
+
+type FieldCheck = (value: unknown) => boolean;
+
+const isInteger: FieldCheck = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isText: FieldCheck = (value) => typeof value === 'string' && value.length <= 1024;
+const isAnything: FieldCheck = () => true;
+const isKey: FieldCheck = (value) => typeof value === 'string' && isCanonicalKey(value);
+const isPrefix: FieldCheck = (value) =>
+  typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= KEY_BYTES_MAX;
+const isRecord: FieldCheck = (value) =>
+  Buffer.isBuffer(value) && value.length > RECORD_HEAD_BYTES && value.length <= RECORD_BYTES_MAX;
+const isCounterList: FieldCheck = (value) =>
+  Array.isArray(value) && value.length === COUNTERS.length && value.every(isInteger);
+
+const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
+  [Opcode.reply]: [isAnything],
+  [Opcode.failure]: [isInteger],
+  [Opcode.hello]: [isInteger, isInteger],
+  [Opcode.ready]: [],
+  [Opcode.report]: [isCounterList],
+  [Opcode.listenFailed]: [isText],
+  [Opcode.drain]: [],
+  [Opcode.collect]: [],
+  [Opcode.sealAll]: [],
+  [Opcode.dropSegment]: [isInteger],
+  [Opcode.get]: [isKey],
+  [Opcode.put]: [isKey, isRecord],
+  [Opcode.delete]: [isKey],
+  [Opcode.dropDamaged]: [isKey, isInteger],
+  [Opcode.deletePrefix]: [isPrefix],
+  [Opcode.clear]: [],
+  [Opcode.count]: [],
+  [Opcode.close]: [],
+  [Opcode.open]: [],
+  [Opcode.grantSegment]: [],
+  [Opcode.sealSegment]: [isInteger],
+  [Opcode.sumCounters]: [],
+};
+
+/** Looked up with whatever stands in the frame, so no property of an object may answer. */
+const fieldsByOpcode = new Map<unknown, readonly FieldCheck[]>(
+  Object.entries(FIELDS).map(([opcode, checks]) => [Number(opcode), checks]),
+);
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+
+/** One frame with all `messages`. */
+export function encodeMessages(messages: readonly Message[]): Buffer {
+  return encodeFrame(packr.pack(messages));
+}
+
+/**
+ * The messages of a payload. Byte fields alias it. Throws ProtocolError for anything that is not
+ * exactly a list of known messages.
+ */
+export function decodeMessages(payload: Buffer): Message[] {
+  const decoded = unpack(payload);
+  if (!Array.isArray(decoded) || decoded.length === 0) {
+    throw new ProtocolError('a frame that is no list of messages');
+  }
+  for (const message of decoded) checkMessage(message);
+  return decoded as Message[];
+}
+
+function unpack(payload: Buffer): unknown {
+  try {
+    return unpackr.unpack(payload);
+  } catch (error) {
+    throw new ProtocolError(`a frame that is no msgpack: ${(error as Error).message}`);
+  }
+}
+
+function checkMessage(message: unknown): void {
+  if (!Array.isArray(message)) throw new ProtocolError('a message that is no array');
+  const [opcode, id] = message as unknown[];
+  const checks = fieldsByOpcode.get(opcode);
+  if (checks === undefined) throw new ProtocolError(`an unknown opcode ${String(opcode)}`);
+  if (!isInteger(id)) throw new ProtocolError('a message whose id is no integer');
+  if (message.length !== checks.length + 2) {
+    throw new ProtocolError(`a ${opcodeName(opcode as number)} of ${message.length - 2} fields`);
+  }
+  for (let index = 0; index < checks.length; index++) {
+    if (checks[index]?.(message[index + 2]) !== true) {
+      throw new ProtocolError(`a ${opcodeName(opcode as number)} with a wrong field ${index}`);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The operations of the channel. Codes are on the wire: never renumber, never reuse.
+ * docs/protocol.md describes each.
+ */
+
+/** Grows whenever an operation changes its meaning; both ends must be of one version. */
+export const PROTOCOL_VERSION = 1;
+
+export const Opcode = {
+  // Answers, both ways.
+  reply: 0,
+  failure: 1,
+  // A worker's life, from the worker.
+  hello: 2,
+  ready: 3,
+  report: 4,
+  listenFailed: 5,
+  // A worker's life, from the primary.
+  drain: 8,
+  collect: 9,
+  sealAll: 10,
+  dropSegment: 11,
+  // The store, from the worker.
+  get: 16,
+  put: 17,
+  delete: 18,
+  dropDamaged: 19,
+  deletePrefix: 20,
+  clear: 21,
+  count: 22,
+  close: 23,
+  open: 24,
+  grantSegment: 25,
+  sealSegment: 26,
+  sumCounters: 27,
+} as const;
+
+export type OpcodeName = keyof typeof Opcode;
+export type OpcodeValue = (typeof Opcode)[OpcodeName];
+
+const nameByOpcode = new Map<number, OpcodeName>(
+  (Object.keys(Opcode) as OpcodeName[]).map((name) => [Opcode[name], name]),
+);
+
+/** The name of an opcode, for log lines; undefined for a number that is none. */
+export function opcodeName(opcode: number): OpcodeName | undefined {
+  return nameByOpcode.get(opcode);
+}

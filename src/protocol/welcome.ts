@@ -1,0 +1,15 @@
+/**
+ * What the primary tells a worker in answer to its hello.
+ */
+import type { Config } from './config.ts';
+
+export interface Welcome {
+  readonly config: Config;
+  /** The port that was chosen where the configuration says 0. */
+  readonly port: number;
+  readonly segmentsPath: string;
+  /** The worker's number, used as the writer of its segments; never given twice in one run. */
+  readonly writer: number;
+  /** The version of the package. */
+  readonly version: string;
+}

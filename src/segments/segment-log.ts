@@ -1,0 +1,249 @@
+/**
+ * Where a worker puts bodies: its current segment for small ones, a segment of its own for each body
+ * that is streamed. Rolls over to the next segment and seals the full one after its last commit.
+ */
+import { BigCacheError } from '../protocol/errors.ts';
+import type { KindCode, Pointer } from '../protocol/record.ts';
+import {
+  BLOCK_BYTES,
+  blockChecksums,
+  blockCount,
+  CHECKSUM_BYTES,
+  recordChecksums,
+} from './checksum.ts';
+import {
+  APPEND_HEADER_BYTES,
+  type AppendMeta,
+  appendBytes,
+  encodeAppendHead,
+  encodeAppendMeta,
+  SEGMENT_HEADER_BYTES,
+} from './format.ts';
+import { SegmentFile } from './segment-file.ts';
+
+/** How a segment log gets segments and gives them back: the primary, seen from here. */
+export interface SegmentGrants {
+  /** The id of a new segment that only the caller may write. */
+  grant(): Promise<number>;
+  /** Nothing more will be written to, or committed from, this segment. */
+  seal(segment: number): void;
+}
+
+/** A body that is in its segment and waits to be committed. */
+export interface Placed {
+  readonly pointer: Pointer;
+  readonly storedBytes: number;
+  /** What the record keeps of the body's checksums. */
+  readonly checksums: Buffer;
+  /** To be called once the commit has been answered; a refused append is voided. */
+  settle(committed: boolean): void;
+}
+
+export interface SegmentLogOptions {
+  readonly directory: string;
+  readonly segmentBytes: number;
+  readonly writer: number;
+  readonly grants: SegmentGrants;
+  readonly now: () => number;
+}
+
+/** An open segment and the appends in it whose commit has not been answered. */
+interface OpenSegment {
+  readonly file: SegmentFile;
+  unsettled: number;
+  isRetired: boolean;
+}
+
+/** A streamed body is written in pieces of whole blocks of this many bytes. */
+const PIECE_BYTES = 4 * BLOCK_BYTES;
+
+export class SegmentLog {
+  readonly #options: SegmentLogOptions;
+  #current: OpenSegment | undefined;
+  #next: Promise<OpenSegment> | undefined;
+  readonly #open = new Set<OpenSegment>();
+
+  constructor(options: SegmentLogOptions) {
+    this.#options = options;
+  }
+
+  /** Appends a whole body. Rejects with DISK_FULL, STORE_FAILED, or what the grant fails with. */
+  async append(key: Buffer, kind: KindCode, meta: AppendMeta, body: Buffer): Promise<Placed> {
+    const checksums = blockChecksums(body);
+    const packedMeta = encodeAppendMeta(meta);
+    const parts = { kind, key, bodyBytes: body.length, checksums, meta: packedMeta };
+    const bytes = appendBytes({
+      keyBytes: key.length,
+      bodyBytes: body.length,
+      checksumBytes: checksums.length,
+      metaBytes: packedMeta.length,
+    });
+    const segment = this.#roomFor(bytes) ?? (await this.#rollOver(bytes));
+    const at = segment.file.end;
+    segment.unsettled += 1;
+    try {
+      await segment.file.append([encodeAppendHead(parts), body, checksums, packedMeta], bytes);
+    } catch (error) {
+      this.#settle(segment, at, true);
+      throw error;
+    }
+    return {
+      pointer: { segment: segment.file.id, offset: at + APPEND_HEADER_BYTES + key.length },
+      storedBytes: body.length,
+      checksums: recordChecksums(checksums),
+      settle: (committed) => this.#settle(segment, at, committed),
+    };
+  }
+
+  /**
+   * Streams a body of unknown length into a segment of its own, with flat memory. `describe` makes
+   * the entry's meta once the length is known. When `body` throws, nothing is stored and its error
+   * is thrown on.
+   */
+  async appendStream(
+    key: Buffer,
+    kind: KindCode,
+    body: AsyncIterable<Buffer>,
+    describe: (bodyBytes: number) => AppendMeta,
+  ): Promise<Placed> {
+    const segment = await this.#openNew();
+    segment.unsettled += 1;
+    segment.isRetired = true;
+    const at = SEGMENT_HEADER_BYTES;
+    try {
+      const head = Buffer.alloc(APPEND_HEADER_BYTES + key.length);
+      await segment.file.append([head], head.length);
+      const { bodyBytes, checksums } = await writeBlocks(segment.file, body);
+      const meta = encodeAppendMeta(describe(bodyBytes));
+      await segment.file.append([checksums, meta], checksums.length + meta.length);
+      await segment.file.overwrite(encodeAppendHead({ kind, key, bodyBytes, checksums, meta }), at);
+      return {
+        pointer: { segment: segment.file.id, offset: at + head.length },
+        storedBytes: bodyBytes,
+        checksums: recordChecksums(checksums),
+        settle: (committed) => this.#settle(segment, at, committed),
+      };
+    } catch (error) {
+      this.#settle(segment, at, true);
+      throw error;
+    }
+  }
+
+  /** Seals everything that is open once its commits are answered; later appends get new segments. */
+  async sealAll(): Promise<void> {
+    const next = this.#next;
+    this.#next = undefined;
+    if (next !== undefined) this.#retire(await next.catch(() => undefined));
+    this.#retire(this.#current);
+    this.#current = undefined;
+  }
+
+  /** Whether no segment of this log is open. */
+  get isIdle(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** The current segment if `bytes` fit into it; an oversized append may have an empty one. */
+  #roomFor(bytes: number): OpenSegment | undefined {
+    const current = this.#current;
+    if (current === undefined || current.isRetired || current.file.hasFailed) return undefined;
+    const fits = current.file.end + bytes <= this.#options.segmentBytes;
+    return fits || current.file.end === SEGMENT_HEADER_BYTES ? current : undefined;
+  }
+
+  async #rollOver(bytes: number): Promise<OpenSegment> {
+    // Several appends may wait here for one new segment, and fill it before the last of them goes on.
+    for (let attempt = 0; attempt < 1000; attempt++) {
+      this.#next ??= this.#openNew();
+      const next = this.#next;
+      try {
+        const segment = await next;
+        if (this.#next === next) {
+          this.#next = undefined;
+          this.#retire(this.#current);
+          this.#current = segment;
+        }
+      } catch (error) {
+        if (this.#next === next) this.#next = undefined;
+        throw error;
+      }
+      const segment = this.#roomFor(bytes);
+      if (segment !== undefined) return segment;
+    }
+    throw new BigCacheError('OVERLOADED');
+  }
+
+  async #openNew(): Promise<OpenSegment> {
+    const { directory, writer, now, grants } = this.#options;
+    const id = await grants.grant();
+    try {
+      const file = await SegmentFile.create(directory, { id, writer, createdAtMs: now() });
+      const segment = { file, unsettled: 0, isRetired: false };
+      this.#open.add(segment);
+      return segment;
+    } catch (error) {
+      grants.seal(id);
+      throw error;
+    }
+  }
+
+  #retire(segment: OpenSegment | undefined): void {
+    if (segment === undefined || segment.isRetired) return;
+    segment.isRetired = true;
+    this.#sealIfSettled(segment);
+  }
+
+  #settle(segment: OpenSegment, at: number, committed: boolean): void {
+    const voided = committed || segment.file.hasFailed ? undefined : segment.file.void(at);
+    const done = (): void => {
+      segment.unsettled -= 1;
+      if (segment.file.hasFailed) this.#retire(segment);
+      this.#sealIfSettled(segment);
+    };
+    if (voided === undefined) done();
+    else voided.then(done, done);
+  }
+
+  #sealIfSettled(segment: OpenSegment): void {
+    if (!segment.isRetired || segment.unsettled > 0 || !this.#open.delete(segment)) return;
+    if (this.#current === segment) this.#current = undefined;
+    this.#options.grants.seal(segment.file.id);
+    segment.file.close().catch(() => undefined);
+  }
+}
+
+async function writeBlocks(
+  file: SegmentFile,
+  body: AsyncIterable<Buffer>,
+): Promise<{ bodyBytes: number; checksums: Buffer }> {
+  const sums: Buffer[] = [];
+  let bodyBytes = 0;
+  for await (const piece of inPieces(body)) {
+    sums.push(blockChecksums(piece));
+    bodyBytes += piece.length;
+    await file.append([piece], piece.length);
+  }
+  const checksums = Buffer.concat(sums);
+  if (checksums.length !== blockCount(bodyBytes) * CHECKSUM_BYTES) {
+    throw new Error('INVARIANT: every piece but the last holds whole blocks');
+  }
+  return { bodyBytes, checksums };
+}
+
+/** Regroups chunks of any size into pieces of whole blocks; only the last may be shorter. */
+async function* inPieces(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  let filled = 0;
+  for await (const chunk of body) {
+    for (let from = 0; from < chunk.length; ) {
+      const taken = chunk.copy(piece, filled, from, from + PIECE_BYTES - filled);
+      filled += taken;
+      from += taken;
+      if (filled === PIECE_BYTES) {
+        yield piece;
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
+}

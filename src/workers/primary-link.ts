@@ -1,0 +1,69 @@
+/**
+ * The worker's end of the channel, with what the primary may ask of it. Handlers are set once the
+ * worker is built; what comes before finds a worker that has nothing to give.
+ */
+import type { Duplex } from 'node:stream';
+import { Channel, type IncomingRequest } from '../protocol/channel.ts';
+import { type Counters, countersToList, newCounters } from '../protocol/counters.ts';
+import { BigCacheError } from '../protocol/errors.ts';
+import { Opcode, type OpcodeValue } from '../protocol/opcodes.ts';
+
+/** What the primary asks of a worker. */
+export interface WorkerDuties {
+  /** Finish what was accepted, then leave. */
+  drain(): void;
+  dropSegment(segment: number): void;
+  /** Resolves when no segment of this worker is open. */
+  sealAll(): Promise<void>;
+  counters(): Counters;
+  /** The channel has ended: the primary is gone. */
+  primaryGone(): void;
+}
+
+const NO_DUTIES: WorkerDuties = {
+  drain: () => process.exit(0),
+  dropSegment: () => undefined,
+  sealAll: () => Promise.resolve(),
+  counters: newCounters,
+  primaryGone: () => process.exit(1),
+};
+
+export class PrimaryLink {
+  readonly channel: Channel;
+  #duties: WorkerDuties = NO_DUTIES;
+
+  constructor(stream: Duplex) {
+    this.channel = new Channel(stream, {
+      onRequest: (request) => this.#serve(request),
+      onNotice: (opcode, fields) => this.#notice(opcode, fields),
+      onClose: () => this.#duties.primaryGone(),
+    });
+  }
+
+  take(duties: WorkerDuties): void {
+    this.#duties = duties;
+  }
+
+  /** Tells the primary the counters since this worker's start, which is also its sign of life. */
+  report(counters: Counters): void {
+    this.channel.notify(Opcode.report, countersToList(counters));
+  }
+
+  #serve(request: IncomingRequest): void {
+    if (request.opcode === Opcode.collect) {
+      request.reply(countersToList(this.#duties.counters()));
+    } else if (request.opcode === Opcode.sealAll) {
+      this.#duties.sealAll().then(
+        () => request.reply(true),
+        (error: unknown) => request.fail(error),
+      );
+    } else {
+      request.fail(new BigCacheError('INTERNAL'));
+    }
+  }
+
+  #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
+    if (opcode === Opcode.drain) this.#duties.drain();
+    else if (opcode === Opcode.dropSegment) this.#duties.dropSegment(fields[0] as number);
+  }
+}

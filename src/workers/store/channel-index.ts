@@ -1,0 +1,92 @@
+/**
+ * The index behind the channel: each operation is one request to the primary.
+ */
+import type { Channel } from '../../protocol/channel.ts';
+import { ProtocolError } from '../../protocol/frame.ts';
+import { type MissReason, missReason } from '../../protocol/miss.ts';
+import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
+import type { EntryIndex } from './entry-index.ts';
+
+/** A write waits for a place in the lane and for the disk. */
+const WRITE_DEADLINE_MS = 30_000;
+/** Closing waits for all workers, opening for the recovery of the index. */
+const OPEN_DEADLINE_MS = 120_000;
+/** Removing millions of entries takes a while; they are gone for readers from the first moment. */
+const PREFIX_DEADLINE_MS = 30 * 60_000;
+
+export class ChannelIndex implements EntryIndex {
+  readonly #channel: Channel;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  async lookUp(key: string): Promise<Buffer | MissReason> {
+    const found = await this.#channel.request(Opcode.get, key);
+    if (Buffer.isBuffer(found)) return found;
+    return missReason(found) ?? this.#unexpected(Opcode.get);
+  }
+
+  async commit(key: string, record: Buffer): Promise<{ version: number; created: boolean }> {
+    const done = await this.#write(Opcode.put, key, record);
+    if (!Array.isArray(done)) return this.#unexpected(Opcode.put);
+    const [version, created] = done as unknown[];
+    if (typeof version !== 'number' || typeof created !== 'boolean') {
+      return this.#unexpected(Opcode.put);
+    }
+    return { version, created };
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return (await this.#write(Opcode.delete, key)) === true;
+  }
+
+  async dropDamaged(key: string, version: number): Promise<boolean> {
+    return (await this.#write(Opcode.dropDamaged, key, version)) === true;
+  }
+
+  async deletePrefix(prefix: string): Promise<number> {
+    const request = this.#channel.requestWithin(PREFIX_DEADLINE_MS, Opcode.deletePrefix, prefix);
+    return this.#number(await request, Opcode.deletePrefix);
+  }
+
+  async clear(): Promise<void> {
+    await this.#write(Opcode.clear);
+  }
+
+  async count(): Promise<number> {
+    return this.#number(await this.#channel.request(Opcode.count), Opcode.count);
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.requestWithin(OPEN_DEADLINE_MS, Opcode.close);
+  }
+
+  async open(): Promise<void> {
+    await this.#channel.requestWithin(OPEN_DEADLINE_MS, Opcode.open);
+  }
+
+  async grantSegment(): Promise<number> {
+    return this.#number(await this.#write(Opcode.grantSegment), Opcode.grantSegment);
+  }
+
+  sealSegment(segment: number): void {
+    // Refused only when the store is closed or the primary gone: then the next start seals it.
+    this.#write(Opcode.sealSegment, segment).catch(() => undefined);
+  }
+
+  #write(opcode: OpcodeValue, ...fields: unknown[]): Promise<unknown> {
+    return this.#channel.requestWithin(WRITE_DEADLINE_MS, opcode, ...fields);
+  }
+
+  #number(value: unknown, opcode: OpcodeValue): number {
+    return typeof value === 'number' ? value : this.#unexpected(opcode);
+  }
+
+  /** The primary answered with another shape: the two are not of one build. */
+  #unexpected(opcode: OpcodeValue): never {
+    const error = new ProtocolError(`an unexpected answer to opcode ${opcode}`);
+    this.#channel.destroy(error);
+    throw error;
+  }
+}

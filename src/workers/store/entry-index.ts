@@ -1,0 +1,25 @@
+/**
+ * The index of entries as a worker sees it: records, conditions and pointers, never a body. The
+ * primary stands behind it.
+ */
+import type { MissReason } from '../../protocol/miss.ts';
+
+/** Rejections are BigCacheErrors; see Store for their codes. */
+export interface EntryIndex {
+  /** The encoded record of `key`, or why there is nothing to read. */
+  lookUp(key: string): Promise<Buffer | MissReason>;
+  /** Makes a record valid whose body is in a segment of this worker. */
+  commit(key: string, record: Buffer): Promise<{ version: number; created: boolean }>;
+  delete(key: string): Promise<boolean>;
+  /** Removes exactly this version of a record that was found damaged. */
+  dropDamaged(key: string, version: number): Promise<boolean>;
+  deletePrefix(prefix: string): Promise<number>;
+  clear(): Promise<void>;
+  count(): Promise<number>;
+  close(): Promise<void>;
+  open(): Promise<void>;
+  /** The id of a new segment that only this worker may write. */
+  grantSegment(): Promise<number>;
+  /** Nothing more will be committed from this segment. */
+  sealSegment(segment: number): void;
+}

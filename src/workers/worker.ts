@@ -1,0 +1,155 @@
+/**
+ * One worker's life: builds the store and the HTTP app, listens, reports each second, drains.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type Counters, countersFromList, newCounters } from '../protocol/counters.ts';
+import { Opcode } from '../protocol/opcodes.ts';
+import type { Welcome } from '../protocol/welcome.ts';
+import { BodyReader } from '../segments/body-reader.ts';
+import { Descriptors } from '../segments/descriptors.ts';
+import { SegmentLog } from '../segments/segment-log.ts';
+import { SlabPool } from '../segments/slabs.ts';
+import { WarmSet } from '../segments/warm-set.ts';
+import { buildApp } from './app.ts';
+import type { PrimaryLink } from './primary-link.ts';
+import { ChannelIndex } from './store/channel-index.ts';
+import { SegmentStore } from './store/segment-store.ts';
+
+const REPORT_EVERY_MS = 1000;
+/** Without its primary a worker answers what is open and is gone within a second. */
+const ORPHAN_MS = 900;
+const LISTEN_RETRY_FOR_MS = 5000;
+const LISTEN_RETRY_EVERY_MS = 200;
+const SEAL_POLL_MS = 5;
+
+/** Runs the worker; resolves when it listens, or when it has reported that it cannot. */
+export async function startWorker(link: PrimaryLink, welcome: Welcome, log: Logger): Promise<void> {
+  const worker = new RunningWorker(link, welcome, log);
+  await worker.listen();
+}
+
+class RunningWorker {
+  readonly #link: PrimaryLink;
+  readonly #welcome: Welcome;
+  readonly #log: Logger;
+  readonly #counters: Counters = newCounters();
+  readonly #segments: SegmentLog;
+  readonly #descriptors: Descriptors;
+  readonly #app: Promise<FastifyInstance>;
+  #isDraining = false;
+
+  constructor(link: PrimaryLink, welcome: Welcome, log: Logger) {
+    this.#link = link;
+    this.#welcome = welcome;
+    this.#log = log;
+    const index = new ChannelIndex(link.channel);
+    this.#segments = new SegmentLog({
+      directory: welcome.segmentsPath,
+      segmentBytes: welcome.config.segmentBytes,
+      writer: welcome.writer,
+      grants: {
+        grant: () => index.grantSegment(),
+        seal: (segment) => index.sealSegment(segment),
+      },
+      now: Date.now,
+    });
+    this.#descriptors = new Descriptors(welcome.segmentsPath);
+    this.#app = this.#build(index);
+    link.take({
+      drain: () => this.#drain(),
+      dropSegment: (segment) => this.#descriptors.drop(segment),
+      sealAll: () => this.#sealAll(),
+      counters: () => this.#counters,
+      primaryGone: () => this.#orphaned(),
+    });
+  }
+
+  async listen(): Promise<void> {
+    const app = await this.#app;
+    const { config, port } = this.#welcome;
+    const giveUpAt = Date.now() + LISTEN_RETRY_FOR_MS;
+    for (;;) {
+      try {
+        await app.listen({ host: config.host, port });
+        break;
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code !== 'EADDRINUSE' || Date.now() >= giveUpAt) {
+          const reason = `cannot listen on ${config.host} port ${port}: ${code ?? message}`;
+          this.#link.channel.notify(Opcode.listenFailed, reason);
+          return;
+        }
+      }
+      await sleep(LISTEN_RETRY_EVERY_MS);
+    }
+    this.#link.channel.notify(Opcode.ready);
+    setInterval(() => this.#link.report(this.#counters), REPORT_EVERY_MS);
+  }
+
+  async #build(index: ChannelIndex): Promise<FastifyInstance> {
+    const warm = new WarmSet<number>();
+    const store = new SegmentStore({
+      index,
+      segments: this.#segments,
+      bodies: new BodyReader(this.#descriptors, new SlabPool(), warm),
+      warm,
+      now: Date.now,
+      onDamage: (key, what) => {
+        this.#log.error({ key: key.slice(0, 200), what }, 'a damaged entry was dropped');
+      },
+    });
+    return buildApp({
+      store,
+      config: this.#welcome.config,
+      counters: this.#counters,
+      collectCounters: async () => {
+        return countersFromList(await this.#link.channel.request(Opcode.sumCounters));
+      },
+      log: this.#log,
+      version: this.#welcome.version,
+      isDraining: () => this.#isDraining,
+    });
+  }
+
+  #drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    void this.#finish();
+  }
+
+  /** Stops accepting, answers what was accepted, seals, leaves. */
+  async #finish(): Promise<void> {
+    const app = await this.#app;
+    await app.close();
+    await this.#sealAll();
+    this.#link.report(this.#counters);
+    this.#link.take({ ...LEAVING, primaryGone: () => process.exit(0) });
+    this.#link.channel.end();
+  }
+
+  async #sealAll(): Promise<void> {
+    await this.#segments.sealAll();
+    while (!this.#segments.isIdle) await sleep(SEAL_POLL_MS);
+  }
+
+  /** The channel has already failed every request that was open, so each is answered with a 503. */
+  #orphaned(): void {
+    this.#isDraining = true;
+    setTimeout(() => process.exit(1), ORPHAN_MS);
+    this.#app
+      .then((app) => app.close())
+      .then(
+        () => process.exit(1),
+        () => process.exit(1),
+      );
+  }
+}
+
+const LEAVING = {
+  drain: () => undefined,
+  dropSegment: () => undefined,
+  sealAll: () => Promise.resolve(),
+  counters: newCounters,
+};
