@@ -1,0 +1,88 @@
+/**
+ * The HTTP application of a worker, put together: fastify with its reading of bodies taken away, the
+ * guards, the routes. It opens no port itself, so tests can inject requests.
+ */
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
+import { BigCacheError } from '../protocol/errors.ts';
+import { Uploads } from './body/uploads.ts';
+import { answerClientError, closeIdleOnClose, installExpectations } from './connection.ts';
+import type { AppDeps, RouteDeps } from './deps.ts';
+import { Inspector } from './json/inspector.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { installErrors, sendError } from './plugins/errors.ts';
+import { installGuards } from './plugins/guards.ts';
+import { installMethods } from './plugins/methods.ts';
+import { adminRoutes } from './routes/admin.ts';
+import { cacheRoutes } from './routes/cache.ts';
+import { describeRoutes, docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { pickleRoutes } from './routes/pickle.ts';
+import { prefixRoutes } from './routes/prefix.ts';
+import { statRoutes } from './routes/stat.ts';
+
+export type { AppDeps } from './deps.ts';
+
+const NO_QUERY: Readonly<Record<string, never>> = Object.freeze({});
+
+function createFastify(limits: Limits): FastifyInstance {
+  return Fastify({
+    http: {
+      maxHeaderSize: limits.headBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: limits.connectionsCheckMs,
+      // A missing Host is answered by the guards, which say why.
+      requireHostHeader: false,
+    },
+    // No limit on a whole request, which would cut steady uploads: Uploads watches their progress.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    exposeHeadRoutes: false,
+    // While the server stops, the guards refuse what still comes in, in our own words.
+    return503OnClosing: false,
+    clientErrorHandler: answerClientError,
+    // Targets that the router cannot decode come here, past all hooks.
+    frameworkErrors: (_error, request, reply) => {
+      sendError(request, reply, new BigCacheError('TARGET_INVALID'), limits.lingerMs);
+    },
+    routerOptions: {
+      ignoreDuplicateSlashes: false,
+      ignoreTrailingSlash: false,
+      caseSensitive: true,
+      maxParamLength: limits.headBytesMax,
+      // Queries belong to keys, which are made from the raw target.
+      querystringParser: () => NO_QUERY,
+    },
+  });
+}
+
+/** Builds the application. Nothing listens until `listen` is called on what it returns. */
+export function buildApp(deps: AppDeps): FastifyInstance {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const shared: RouteDeps = {
+    ...deps,
+    now: deps.now ?? Date.now,
+    limits,
+    uploads: new Uploads(limits),
+    inspector: new Inspector(),
+  };
+  const app = createFastify(limits);
+  installExpectations(app.server);
+  closeIdleOnClose(app);
+  app.removeAllContentTypeParsers();
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  installErrors(app, deps.log, limits.lingerMs);
+  installMethods(app, limits.lingerMs);
+  installGuards(app, shared);
+  const routes: FastifyPluginAsync = async (scope) => {
+    await describeRoutes(scope, deps.version);
+    for (const declare of [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes]) {
+      declare(scope, shared);
+    }
+    healthRoutes(scope, shared);
+    await docsRoutes(scope);
+  };
+  app.register(routes);
+  app.addHook('onClose', () => shared.inspector.close());
+  return app;
+}

@@ -1,0 +1,146 @@
+/**
+ * One request body on its way in: the limits that are checked before a byte of it is read, and the
+ * reading, whole or piece by piece, at the pace of whoever asks for it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BigCacheError } from '../../protocol/errors.ts';
+import type { Reception, Uploads } from './uploads.ts';
+
+/** A pause of ours that is longer than this starts the client's window anew. */
+const OWN_PAUSE_MS = 1000;
+
+/** The length that the request declares; undefined when the body is chunked. */
+export function declaredBytes(request: IncomingMessage): number | undefined {
+  const length = request.headers['content-length'];
+  if (length !== undefined) return Number(length);
+  return request.headers['transfer-encoding'] === undefined ? 0 : undefined;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export class Upload implements Reception {
+  waitingSinceMs: number | undefined;
+  windowStartMs = 0;
+  windowBytes = 0;
+
+  readonly #uploads: Uploads;
+  readonly #request: IncomingMessage;
+  readonly #bytesMax: number;
+  #receivedBytes = 0;
+  #heldBytes = 0;
+  #lastReadMs = 0;
+  #isWatched = false;
+  #waiter: Waiter | undefined;
+  #failure: BigCacheError | undefined;
+  readonly #wake = (): void => this.#waiter?.resolve();
+  readonly #abort = (): void => {
+    if (this.#request.readableEnded) return;
+    this.fail(new BigCacheError('REQUEST_INVALID', 'The body ended before it was whole.'));
+  };
+
+  /**
+   * Throws BigCacheError BODY_TOO_LARGE where the declared length already says so. Otherwise answers
+   * `Expect: 100-continue` (RFC 9110 section 10.1.1), so the client sends only what will be read.
+   */
+  constructor(
+    uploads: Uploads,
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytesMax: number,
+  ) {
+    this.#uploads = uploads;
+    this.#request = request;
+    this.#bytesMax = bytesMax;
+    const declared = declaredBytes(request);
+    if (declared !== undefined && declared > bytesMax) throw this.#tooLarge();
+    if (request.headers.expect !== undefined) response.writeContinue();
+    request.on('readable', this.#wake);
+    request.on('end', this.#wake);
+    request.on('close', this.#abort);
+    request.on('error', this.#abort);
+  }
+
+  /**
+   * The whole body. It counts against the budget of all uploads until `close`.
+   *
+   * Throws BigCacheError: BODY_TOO_LARGE, REQUEST_TIMEOUT, REQUEST_INVALID (cut off).
+   */
+  async collect(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.chunks()) {
+      chunks.push(chunk);
+      this.#heldBytes += chunk.length;
+      this.#uploads.hold(chunk.length);
+      await this.#uploads.room(this);
+    }
+    const [first] = chunks;
+    return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
+  }
+
+  /** The body in pieces; the socket is read only as they are asked for. Throws as `collect` does. */
+  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      const chunk: Buffer | null = this.#request.read();
+      if (chunk === null) {
+        if (this.#request.readableEnded) break;
+        await this.#nextBytes();
+        continue;
+      }
+      this.#receivedBytes += chunk.length;
+      this.windowBytes += chunk.length;
+      if (this.#receivedBytes > this.#bytesMax) throw this.#tooLarge();
+      yield chunk;
+    }
+    this.#uploads.remove(this);
+  }
+
+  #tooLarge(): BigCacheError {
+    const detail = `The body is larger than the ${this.#bytesMax} bytes that are taken here.`;
+    return new BigCacheError('BODY_TOO_LARGE', detail);
+  }
+
+  async #nextBytes(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const nowMs = this.#uploads.now();
+    if (!this.#isWatched || nowMs - this.#lastReadMs > OWN_PAUSE_MS) {
+      this.windowStartMs = nowMs;
+      this.windowBytes = 0;
+    }
+    if (!this.#isWatched) {
+      this.#isWatched = true;
+      this.#uploads.add(this);
+    }
+    this.waitingSinceMs = nowMs;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiter = { resolve, reject };
+      });
+    } finally {
+      this.#waiter = undefined;
+      this.waitingSinceMs = undefined;
+      this.#lastReadMs = this.#uploads.now();
+    }
+  }
+
+  /** Ends the reading: the one who waits for bytes, now or next, gets `error`. */
+  fail(error: BigCacheError): void {
+    this.#failure ??= error;
+    this.#waiter?.reject(this.#failure);
+  }
+
+  /** Gives back what the body held. Every Upload is closed, whatever became of it. */
+  close(): void {
+    const request = this.#request;
+    // Node drains what is left of a request once it is answered, unless somebody still listens.
+    request.off('readable', this.#wake);
+    request.off('end', this.#wake);
+    request.off('close', this.#abort);
+    request.off('error', this.#abort);
+    this.#uploads.remove(this);
+    if (this.#heldBytes > 0) this.#uploads.release(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What happens on a connection before and beside fastify: answers to bytes that never became a
+ * request, and to expectations.
+ */
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { BigCacheError } from '../protocol/errors.ts';
+import { JSON_TYPE } from './wrapper.ts';
+
+/** What Node's parser reports, by its code; everything else is REQUEST_INVALID. */
+function parserError(code: string | undefined): BigCacheError {
+  if (code === 'HPE_HEADER_OVERFLOW') return new BigCacheError('HEADERS_TOO_LARGE');
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new BigCacheError('BODY_TOO_LARGE');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new BigCacheError('REQUEST_TIMEOUT');
+  if (code === 'HPE_INVALID_URL') return new BigCacheError('TARGET_INVALID');
+  return new BigCacheError('REQUEST_INVALID');
+}
+
+/** Whether an answer on this socket has begun; the same look that Node's own handler takes. */
+function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent === true;
+}
+
+/** Answers what could not be parsed, then closes; where an answer has begun it only closes. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
+  const refusal = parserError(error.code);
+  const body = JSON.stringify(refusal.toBody());
+  socket.end(
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n` +
+      `Content-Type: ${JSON_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
+
+function answerBadExpectation(request: IncomingMessage, response: ServerResponse): void {
+  const body = JSON.stringify(new BigCacheError('EXPECTATION_FAILED').toBody());
+  response.writeHead(417, {
+    'content-type': JSON_TYPE,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    connection: 'close',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/**
+ * Leaves `100 Continue` to whoever reads the body, so that a body which is refused is never sent, and
+ * refuses every other expectation (RFC 9110 section 10.1.1).
+ */
+export function installExpectations(server: Server): void {
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    server.emit('request', request, response);
+  });
+  server.on('checkExpectation', answerBadExpectation);
+}
+
+/** How often connections that became idle are looked for while the server stops. */
+const IDLE_CHECK_MS = 50;
+
+/**
+ * Closes connections as they become idle while the server stops. Node closes those that are idle when
+ * the stop begins; the others would be kept for the keep-alive time, and the stop with them.
+ */
+export function closeIdleOnClose(app: FastifyInstance): void {
+  app.addHook('preClose', (done) => {
+    const { server } = app;
+    const timer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+    server.once('close', () => clearInterval(timer));
+    if (!server.listening) clearInterval(timer);
+    done();
+  });
+}

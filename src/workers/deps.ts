@@ -1,0 +1,36 @@
+/** What an HTTP worker's application is built from, and what its routes share. */
+import type { BaseLogger } from 'pino';
+import type { Config } from '../protocol/config.ts';
+import type { Counters } from '../protocol/counters.ts';
+import type { Uploads } from './body/uploads.ts';
+import type { Inspector } from './json/inspector.ts';
+import type { Limits } from './limits.ts';
+import type { Store } from './store/store.ts';
+
+/** The logger's methods that are used here; pino's. */
+export type Log = Pick<BaseLogger, 'error' | 'warn' | 'info' | 'debug'>;
+
+/** What `buildApp` needs. */
+export interface AppDeps {
+  readonly store: Store;
+  readonly config: Config;
+  /** This worker's own counters, which its routes raise. */
+  readonly counters: Counters;
+  /** The counters of all processes together. */
+  collectCounters(): Promise<Counters>;
+  readonly log: Log;
+  readonly version: string;
+  /** Whether the server is stopping; requests are then refused. */
+  isDraining(): boolean;
+  /** Limits that differ from the usual ones. */
+  readonly limits?: Partial<Limits>;
+  /** Unix milliseconds; Date.now unless a test sets the time. */
+  readonly now?: () => number;
+}
+
+/** What every route is given. */
+export interface RouteDeps extends Required<AppDeps> {
+  readonly limits: Limits;
+  readonly uploads: Uploads;
+  readonly inspector: Inspector;
+}

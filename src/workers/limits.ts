@@ -1,0 +1,47 @@
+/**
+ * The limits that every HTTP worker puts on its clients, beside those that are options. Tests pass
+ * smaller ones.
+ */
+
+/** Sizes are bytes, times milliseconds. */
+export interface Limits {
+  /** Request line and headers together. */
+  readonly headBytesMax: number;
+  readonly headerCountMax: number;
+  readonly headersTimeoutMs: number;
+  /** How often Node looks for connections whose headers are late. */
+  readonly connectionsCheckMs: number;
+  /** Longer than nginx (75 s) and the load balancers of clouds (60 s) keep theirs. */
+  readonly keepAliveTimeoutMs: number;
+  /** An upload that brings nothing for this long is cut. */
+  readonly bodyStallMs: number;
+  /** An upload that brings less than `bodyWindowBytesMin` in each such window is cut. */
+  readonly bodyWindowMs: number;
+  readonly bodyWindowBytesMin: number;
+  /** How often uploads are looked at. */
+  readonly bodyCheckMs: number;
+  /** Uploads held in memory at once by one worker, all together. */
+  readonly uploadBytesMax: number;
+  /** A client that takes nothing of its answer for this long is cut. */
+  readonly sendStallMs: number;
+  /** How long a connection that was told to close is still read, so that its answer arrives. */
+  readonly lingerMs: number;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const DEFAULT_LIMITS: Limits = {
+  headBytesMax: 16 * KiB,
+  headerCountMax: 1000,
+  headersTimeoutMs: 15_000,
+  connectionsCheckMs: 5_000,
+  keepAliveTimeoutMs: 80_000,
+  bodyStallMs: 30_000,
+  bodyWindowMs: 60_000,
+  bodyWindowBytesMin: 60 * KiB,
+  bodyCheckMs: 1_000,
+  uploadBytesMax: 64 * MiB,
+  sendStallMs: 60_000,
+  lingerMs: 2_000,
+};

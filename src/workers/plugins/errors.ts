@@ -1,0 +1,95 @@
+/**
+ * How a worker says no: every error becomes its status and `{"detail","code"}`, and what is no
+ * operating error of ours becomes a log line and INTERNAL, without a stack.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BigCacheError } from '../../protocol/errors.ts';
+import type { MissReason } from '../../protocol/miss.ts';
+import { declaredBytes } from '../body/upload.ts';
+import type { Log } from '../deps.ts';
+import { sendBytes } from '../send.ts';
+import { JSON_TYPE } from '../wrapper.ts';
+
+/** An unread body of up to this size is drained; a larger one ends the connection. */
+const DRAIN_BYTES_MAX = 64 * 1024;
+
+const bodyOf = (error: BigCacheError): Buffer => Buffer.from(JSON.stringify(error.toBody()));
+const MISS_BODY = bodyOf(new BigCacheError('CACHE_MISS'));
+const EXPIRED_BODY = bodyOf(new BigCacheError('CACHE_EXPIRED'));
+
+/** Answers 404 to a read that found nothing. Misses are frequent, so no error is made for them. */
+export function sendMiss(reply: FastifyReply, reason: MissReason): void {
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+  sendBytes(reply, 404, headers, reason === 'expired' ? EXPIRED_BODY : MISS_BODY);
+}
+
+/** The operating error behind what fastify, Node or a route threw; undefined for a fault of ours. */
+function operatingError(error: FastifyError | BigCacheError): BigCacheError | undefined {
+  if (error instanceof BigCacheError) return error;
+  if (error.code === 'FST_ERR_BAD_URL') return new BigCacheError('TARGET_INVALID');
+  const isCallersMistake = error.statusCode !== undefined && error.statusCode < 500;
+  return isCallersMistake ? new BigCacheError('REQUEST_INVALID') : undefined;
+}
+
+function leavesBodyUnread(request: IncomingMessage): boolean {
+  const declared = declaredBytes(request);
+  return !request.readableEnded && (declared === undefined || declared > DRAIN_BYTES_MAX);
+}
+
+/**
+ * Ends the connection after this answer, in the way of RFC 9112 section 9.6: the sending side first,
+ * then, once the client had time to read the answer, the receiving side. A plain close with unread
+ * bytes would reset the connection, and the client might never see why.
+ */
+function closeLingering(
+  request: IncomingMessage,
+  response: ServerResponse,
+  lingerMs: number,
+): void {
+  const { socket } = request;
+  response.setHeader('connection', 'close');
+  socket.destroySoon = () => {
+    socket.end();
+    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once('close', () => clearTimeout(timer));
+  };
+}
+
+/** Sends errors of every origin as `{"detail","code"}`. */
+export function installErrors(app: FastifyInstance, log: Log, lingerMs: number): void {
+  app.setErrorHandler((thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    let error = operatingError(thrown);
+    if (error === undefined) {
+      log.error({ err: thrown, method: request.method }, 'a request failed');
+      error = new BigCacheError('INTERNAL');
+    } else if (error.code === 'INTERNAL') {
+      log.error({ err: error, method: request.method }, 'a request failed');
+    }
+    sendError(request, reply, error, lingerMs);
+  });
+}
+
+/** Answers with `error`; a body that is not worth reading to its end costs its connection. */
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: BigCacheError,
+  lingerMs: number,
+): void {
+  const { raw } = reply;
+  if (raw.headersSent) {
+    raw.destroy();
+    return;
+  }
+  if (error.code === 'SHUTTING_DOWN') raw.setHeader('connection', 'close');
+  else if (error.code === 'REQUEST_TIMEOUT' || leavesBodyUnread(request.raw)) {
+    closeLingering(request.raw, raw, lingerMs);
+  }
+  if (error.status === 503) raw.setHeader('retry-after', '1');
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) raw.setHeader(name, value);
+  }
+  sendBytes(reply, error.status, headers, bodyOf(error));
+}

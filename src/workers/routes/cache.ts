@@ -1,0 +1,185 @@
+/** `/cache/{key}`: JSON entries of the original's face. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { keyFromTarget } from '../../protocol/key.ts';
+import { type EntryRecord, Kind } from '../../protocol/record.ts';
+import { Upload } from '../body/upload.ts';
+import type { RouteDeps } from '../deps.ts';
+import type { Inspection } from '../json/inspect.ts';
+import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../json/lifetime.ts';
+import { requireJson } from '../json/media-type.ts';
+import { sendMiss } from '../plugins/errors.ts';
+import { sendBytes, sendContent, sendPieces } from '../send.ts';
+import type { Framing } from '../store/store.ts';
+import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
+import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import {
+  BODY_ERRORS,
+  errorAnswers,
+  KeyParams,
+  MinimalAnswer,
+  messageAnswer,
+  PreferHeader,
+  READ_ERRORS,
+  WRITE_ERRORS,
+} from './schemas.ts';
+
+const MOUNT = '/cache/';
+/** Answers to a POST up to this size are made in one piece. */
+const ANSWER_BYTES_COPIED_MAX = 64 * 1024;
+
+const Expire = Type.Union([Type.Number(), Type.Null()], {
+  description: 'Unix time in seconds; null for never.',
+});
+const Duration = Type.Union([Type.String(), Type.Null()], {
+  description:
+    'A number and a unit (s, m, h, d); what follows the unit is ignored. Wins over expire.',
+});
+
+const CacheBody = Type.Object(
+  {
+    value: Type.Unknown({ description: 'Any JSON; it comes back byte for byte.' }),
+    expire: Type.Optional(Expire),
+    duration: Type.Optional(Duration),
+  },
+  { examples: [{ value: '<html>…</html>', duration: '28d' }] },
+);
+
+const STORED_EXAMPLE = { key: 'page/1', value: { title: 'One' }, expire: 1893456000 };
+
+const StoredAnswer = Type.Object(
+  { key: Type.String(), value: Type.Unknown(), expire: Expire },
+  { description: 'Stored.', examples: [STORED_EXAMPLE] },
+);
+
+const EntryAnswer = Type.Object(
+  { key: Type.String(), value: Type.Unknown(), expire: Expire, duration: Duration },
+  {
+    description: 'A hit.',
+    examples: [
+      { ...STORED_EXAMPLE, duration: '28d' },
+      { key: 'a', value: 1, expire: null, duration: null },
+    ],
+  },
+);
+
+function frameJson(key: string, record: EntryRecord): Framing {
+  if (record.kind !== Kind.json) throw new BigCacheError('KIND_MISMATCH');
+  return frameEntry(key, record);
+}
+
+async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  const found = await deps.store.get(key, (record) => frameJson(key, record));
+  if (!found.found) {
+    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
+    sendMiss(reply, found.reason);
+    return;
+  }
+  deps.counters.hit += 1;
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+  sendContent(reply, headers, found.content, deps.limits.sendStallMs);
+}
+
+function lifetimeOf(inspection: Inspection, nowMs: number): Lifetime {
+  const { durationSeconds, expire } = inspection;
+  return durationSeconds === null
+    ? lifetimeFromExpire(expire)
+    : lifetimeFromSeconds(durationSeconds, nowMs);
+}
+
+function sendStored(reply: FastifyReply, key: string, value: Buffer, expire: number | null): void {
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+  const pieces = [prologueOf(key), value, Buffer.from(`,"expire":${expire}}`)];
+  if (value.length > ANSWER_BYTES_COPIED_MAX) sendPieces(reply, headers, pieces);
+  else sendBytes(reply, 200, headers, Buffer.concat(pieces));
+}
+
+async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  requireJson(request.headers);
+  const { jsonBytesMax } = deps.config;
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, jsonBytesMax);
+  try {
+    const { body, inspection } = await deps.inspector.inspect(await upload.collect());
+    const value = body.subarray(inspection.valueStart, inspection.valueEnd);
+    const { expiresAtMs, expire } = lifetimeOf(inspection, deps.now());
+    const { duration } = inspection;
+    const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration };
+    await deps.store.put(key, meta, value);
+    if (prefersMinimal(request)) sendMinimal(reply);
+    else sendStored(reply, key, value, expire);
+  } finally {
+    upload.close();
+  }
+}
+
+/** Removes the entry that a request under `mount` names; both kinds are removed alike. */
+export async function removeEntry(
+  deps: RouteDeps,
+  mount: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const key = keyFromTarget(targetAfter(mount, request), 'write');
+  if (!(await deps.store.delete(key))) throw new BigCacheError('DELETE_MISS');
+  deps.counters.delete += 1;
+  sendJson(reply, { message: `'${key}' removed from cache.` });
+}
+
+/** The schema of a route that `removeEntry` handles. */
+export const removeEntrySchema = {
+  summary: 'Remove an entry',
+  tags: ['entries'],
+  params: KeyParams,
+  response: {
+    200: messageAnswer("'page/1' removed from cache."),
+    ...errorAnswers('DELETE_MISS', ...WRITE_ERRORS),
+  },
+};
+
+export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  getAndHead(app, {
+    url: `${MOUNT}*`,
+    schema: {
+      summary: 'Read a JSON entry',
+      tags: ['entries'],
+      params: KeyParams,
+      response: {
+        200: EntryAnswer,
+        ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),
+      },
+    },
+    handler: (request, reply) => read(deps, request, reply),
+  });
+  app.route({
+    method: 'POST',
+    url: `${MOUNT}*`,
+    config: { body: CacheBody, consumes: ['application/json'] },
+    schema: {
+      summary: 'Store a JSON entry',
+      tags: ['entries'],
+      params: KeyParams,
+      headers: PreferHeader,
+      response: {
+        200: StoredAnswer,
+        204: MinimalAnswer,
+        ...errorAnswers(
+          'MEDIA_TYPE_UNSUPPORTED',
+          'BODY_INVALID',
+          'DURATION_INVALID',
+          'EXPIRE_INVALID',
+          ...BODY_ERRORS,
+        ),
+      },
+    },
+    handler: (request, reply) => write(deps, request, reply),
+  });
+  app.route({
+    method: 'DELETE',
+    url: `${MOUNT}*`,
+    schema: removeEntrySchema,
+    handler: (request, reply) => removeEntry(deps, MOUNT, request, reply),
+  });
+}

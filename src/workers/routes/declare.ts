@@ -1,0 +1,50 @@
+/** How routes are declared here: GET together with HEAD, and keys out of raw targets. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { sendBytes } from '../send.ts';
+import { JSON_TYPE } from '../wrapper.ts';
+
+/**
+ * Declares a GET route and its HEAD, which Node answers without the body. Routes that change something
+ * are never declared with this: fastify's own HEAD routes would run them.
+ */
+export function getAndHead(app: FastifyInstance, route: Omit<RouteOptions, 'method'>): void {
+  app.route({ ...route, method: 'GET' });
+  app.route({ ...route, method: 'HEAD', schema: { hide: true } });
+}
+
+/**
+ * What follows `mount` in the request's target, query included, as it was received.
+ *
+ * Throws BigCacheError NOT_FOUND where the mount itself was written with triplets, which the router
+ * decodes: `/c%61che/a`.
+ */
+export function targetAfter(mount: string, request: FastifyRequest): string {
+  const target = request.raw.url ?? '';
+  if (!target.startsWith(mount)) throw new BigCacheError('NOT_FOUND');
+  return target.slice(mount.length);
+}
+
+/** Answers 200 with `value` as JSON. */
+export function sendJson(reply: FastifyReply, value: unknown): void {
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+  sendBytes(reply, 200, headers, Buffer.from(JSON.stringify(value)));
+}
+
+const RETURN_MINIMAL = /(?:^|[\s,;])return=minimal(?:$|[\s,;])/i;
+
+/** Whether the client asked for an answer without a body (RFC 7240 section 4.2). */
+export function prefersMinimal(request: FastifyRequest): boolean {
+  const { prefer } = request.headers;
+  return typeof prefer === 'string' && RETURN_MINIMAL.test(prefer);
+}
+
+/** Answers 204 to a write whose client asked for no more. */
+export function sendMinimal(reply: FastifyReply): void {
+  reply.hijack();
+  reply.raw.writeHead(204, {
+    'preference-applied': 'return=minimal',
+    'cache-control': 'no-store',
+  });
+  reply.raw.end();
+}

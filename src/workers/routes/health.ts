@@ -1,0 +1,39 @@
+/** `/healthz` and `/readyz`: probes, answered whatever the Host. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { BigCacheError } from '../../protocol/errors.ts';
+import type { RouteDeps } from '../deps.ts';
+import { getAndHead, sendJson } from './declare.ts';
+import { errorAnswers, STORAGE_ERRORS } from './schemas.ts';
+
+const StatusAnswer = Type.Object(
+  { status: Type.Literal('ok') },
+  { description: 'Well.', examples: [{ status: 'ok' }] },
+);
+
+export function healthRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  getAndHead(app, {
+    url: '/healthz',
+    config: { probe: true },
+    schema: {
+      summary: 'Liveness: this process answers',
+      tags: ['health'],
+      response: { 200: StatusAnswer, ...errorAnswers() },
+    },
+    handler: (_request, reply) => sendJson(reply, { status: 'ok' }),
+  });
+  getAndHead(app, {
+    url: '/readyz',
+    config: { probe: true },
+    schema: {
+      summary: 'Readiness: the store is open and this process is not stopping',
+      tags: ['health'],
+      response: { 200: StatusAnswer, ...errorAnswers(...STORAGE_ERRORS) },
+    },
+    handler: async (_request, reply) => {
+      if (deps.isDraining()) throw new BigCacheError('SHUTTING_DOWN');
+      await deps.store.count();
+      sendJson(reply, { status: 'ok' });
+    },
+  });
+}

@@ -1,0 +1,155 @@
+/** `/pickle/{key}`: entries of raw bytes of the original's face. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { keyFromTarget } from '../../protocol/key.ts';
+import { type EntryMeta, Kind } from '../../protocol/record.ts';
+import { declaredBytes, Upload } from '../body/upload.ts';
+import type { RouteDeps } from '../deps.ts';
+import { type Lifetime, lifetimeFromSeconds } from '../json/lifetime.ts';
+import { sendMiss } from '../plugins/errors.ts';
+import { sendContent } from '../send.ts';
+import { frameEntry, JSON_TYPE } from '../wrapper.ts';
+import { removeEntry, removeEntrySchema } from './cache.ts';
+import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import {
+  BODY_ERRORS,
+  errorAnswers,
+  KeyParams,
+  MinimalAnswer,
+  PreferHeader,
+  READ_ERRORS,
+} from './schemas.ts';
+
+const MOUNT = '/pickle/';
+/** Bodies of a known length below this are stored from memory, others as they arrive. */
+const COLLECT_BYTES_MAX = 1024 * 1024;
+const CONTENT_TYPE_BYTES_MAX = 256;
+const RAW_TYPE = 'application/octet-stream';
+const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)"?(?:$|[\s,])/i;
+/** RFC 9111 section 1.2.2: what is more counts as this. */
+const MAX_AGE_CAP_SECONDS = 2 ** 31;
+
+const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+
+const StoredAnswer = Type.Object(
+  {
+    key: Type.String(),
+    expire: Type.Union([Type.Literal('not set'), Type.Number()], {
+      description: 'Unix time in seconds where a max-age was sent.',
+    }),
+  },
+  {
+    description: 'Stored.',
+    examples: [
+      { key: 'model/7', expire: 'not set' },
+      { key: 'model/7', expire: 1893456000.5 },
+    ],
+  },
+);
+
+const PickleHeaders = Type.Object({
+  ...PreferHeader.properties,
+  'cache-control': Type.Optional(
+    Type.String({ description: '`max-age=N`: seconds to live.', examples: ['max-age=3600'] }),
+  ),
+});
+
+async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  const found = await deps.store.get(key, (record) => frameEntry(key, record));
+  if (!found.found) {
+    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
+    sendMiss(reply, found.reason);
+    return;
+  }
+  deps.counters.hit += 1;
+  const { kind, contentType } = found.record;
+  const headers: Record<string, string | number> = {
+    'content-type': kind === Kind.json ? JSON_TYPE : (contentType ?? RAW_TYPE),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  };
+  if (deps.config.bodyCsp !== 'none') headers['content-security-policy'] = deps.config.bodyCsp;
+  sendContent(reply, headers, found.content, deps.limits.sendStallMs);
+}
+
+/** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */
+function lifetimeOf(request: FastifyRequest, nowMs: number): Lifetime | undefined {
+  const seconds = MAX_AGE.exec(request.headers['cache-control'] ?? '')?.[1];
+  if (seconds === undefined) return undefined;
+  return lifetimeFromSeconds(Math.min(Number(seconds), MAX_AGE_CAP_SECONDS), nowMs);
+}
+
+function contentTypeOf(request: FastifyRequest): string | null {
+  const contentType = request.headers['content-type'];
+  if (contentType === undefined || contentType === '') return null;
+  if (Buffer.byteLength(contentType) > CONTENT_TYPE_BYTES_MAX) {
+    const detail = `A Content-Type has at most ${CONTENT_TYPE_BYTES_MAX} bytes.`;
+    throw new BigCacheError('REQUEST_INVALID', detail);
+  }
+  return contentType;
+}
+
+async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const contentType = contentTypeOf(request);
+  const lifetime = lifetimeOf(request, deps.now());
+  const meta: EntryMeta = {
+    kind: Kind.raw,
+    expiresAtMs: lifetime?.expiresAtMs ?? 0,
+    contentType,
+    expire: lifetime?.expire ?? null,
+    duration: null,
+  };
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
+  try {
+    const declared = declaredBytes(request.raw);
+    const isSmall = declared !== undefined && declared < COLLECT_BYTES_MAX;
+    await deps.store.put(key, meta, isSmall ? await upload.collect() : upload.chunks());
+    if (prefersMinimal(request)) sendMinimal(reply);
+    else sendJson(reply, { key, expire: meta.expire ?? 'not set' });
+  } finally {
+    upload.close();
+  }
+}
+
+export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  getAndHead(app, {
+    url: `${MOUNT}*`,
+    schema: {
+      summary: 'Read an entry as bytes',
+      description: 'Of a JSON entry, the bytes that `GET /cache/{key}` answers with.',
+      tags: ['entries'],
+      params: KeyParams,
+      response: {
+        200: {
+          description: 'A hit, with the Content-Type that was stored.',
+          content: { [RAW_TYPE]: { schema: RawBody } },
+        },
+        ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', ...READ_ERRORS),
+      },
+    },
+    handler: (request, reply) => read(deps, request, reply),
+  });
+  app.route({
+    method: 'POST',
+    url: `${MOUNT}*`,
+    config: { body: RawBody, consumes: [RAW_TYPE] },
+    schema: {
+      summary: 'Store bytes',
+      description: 'Any Content-Type, or none.',
+      tags: ['entries'],
+      params: KeyParams,
+      headers: PickleHeaders,
+      response: { 200: StoredAnswer, 204: MinimalAnswer, ...errorAnswers(...BODY_ERRORS) },
+    },
+    handler: (request, reply) => write(deps, request, reply),
+  });
+  app.route({
+    method: 'DELETE',
+    url: `${MOUNT}*`,
+    schema: removeEntrySchema,
+    handler: (request, reply) => removeEntry(deps, MOUNT, request, reply),
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Pieces of schema that several routes share. Schemas describe the routes in the OpenAPI document; the
+ * routes check their input themselves, closer than a schema could, and serialise nothing.
+ */
+import { type TSchema, Type } from 'typebox';
+import { BigCacheError, ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The request body as the document shows it; the route reads the body itself. */
+    body?: TSchema;
+    /** The media types of that body. */
+    consumes?: readonly string[];
+  }
+}
+
+/** Errors that any route may answer. */
+const ANYWHERE: readonly ErrorCode[] = [
+  'TARGET_INVALID',
+  'REQUEST_INVALID',
+  'EXPECTATION_FAILED',
+  'HOST_NOT_ALLOWED',
+  'HEADERS_TOO_LARGE',
+  'INTERNAL',
+  'NOT_IMPLEMENTED',
+  'SHUTTING_DOWN',
+];
+/** Errors that every route which needs the store may answer. */
+const STORAGE: readonly ErrorCode[] = [
+  'STORE_CLOSED',
+  'STORE_UNAVAILABLE',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+];
+const WRITING: readonly ErrorCode[] = [...STORAGE, 'STORE_FAILED', 'DISK_FULL', 'ORIGIN_REFUSED'];
+
+const KEY_ERRORS: readonly ErrorCode[] = ['KEY_EMPTY', 'KEY_INVALID', 'KEY_TOO_LONG'];
+
+/** Errors of routes that read an entry, write one, and receive a body. */
+export const READ_ERRORS: readonly ErrorCode[] = [...STORAGE, ...KEY_ERRORS];
+export const WRITE_ERRORS: readonly ErrorCode[] = [...WRITING, ...KEY_ERRORS];
+export const BODY_ERRORS: readonly ErrorCode[] = [
+  ...WRITE_ERRORS,
+  'REQUEST_TIMEOUT',
+  'BODY_TOO_LARGE',
+];
+/** Errors of routes that change the store as a whole, or ask about it. */
+export const CHANGE_ERRORS: readonly ErrorCode[] = WRITING;
+export const STORAGE_ERRORS: readonly ErrorCode[] = STORAGE;
+
+/** The answers for `codes` and for what any route may answer, one per status. */
+export function errorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of new Set([...codes, ...ANYWHERE])) {
+    const { status } = ERRORS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const answers: Record<number, TSchema> = {};
+  for (const [status, same] of byStatus) {
+    answers[status] = Type.Object(
+      {
+        detail: Type.String({ description: 'One sentence that says what to do. It may change.' }),
+        code: Type.Union(same.map((code) => Type.Literal(code))),
+      },
+      {
+        description: same.map((code) => `\`${code}\`: ${ERRORS[code].detail}`).join('\n\n'),
+        examples: same.map((code) => new BigCacheError(code).toBody()),
+      },
+    );
+  }
+  return answers;
+}
+
+/** The path parameter `{key}`. */
+export const KeyParams = Type.Object({
+  key: Type.String({
+    description:
+      'The rest of the path, percent-decoded once, slashes at both ends removed; a query belongs ' +
+      'to the key. 1 to 8192 bytes.',
+    examples: ['catalogue/dataset/42?page=2'],
+  }),
+});
+
+/** The path parameter `{prefix}`. */
+export const PrefixParams = Type.Object({
+  prefix: Type.String({
+    description: 'The beginning of keys. A slash at its end counts: `a/` never matches `ab`.',
+    examples: ['catalogue/dataset/'],
+  }),
+});
+
+/** An answer that consists of one sentence. */
+export function messageAnswer(message: string): TSchema {
+  return Type.Object({ message: Type.String() }, { description: 'Done.', examples: [{ message }] });
+}
+
+export const PreferHeader = Type.Object({
+  prefer: Type.Optional(
+    Type.String({
+      description: '`return=minimal` asks for 204 without a body (RFC 7240).',
+      examples: ['return=minimal'],
+    }),
+  ),
+});
+
+/** The answer to a write that `Prefer: return=minimal` asked to keep short. */
+export const MinimalAnswer = Type.Null({
+  description: 'Stored; `Prefer: return=minimal` was sent.',
+});

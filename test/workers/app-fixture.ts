@@ -1,0 +1,106 @@
+/** Builds the application over a MemoryStore, with and without a port, for the tests of the HTTP side. */
+
+import type { AddressInfo } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { FastifyInstance } from 'fastify';
+import { type Config, OPTIONS } from '../../src/protocol/config.ts';
+import { type Counters, newCounters } from '../../src/protocol/counters.ts';
+import { type AppDeps, buildApp } from '../../src/workers/app.ts';
+import type { Limits } from '../../src/workers/limits.ts';
+import { MemoryStore } from './store/memory-store.ts';
+
+export interface Fixture {
+  readonly app: FastifyInstance;
+  readonly store: MemoryStore;
+  readonly counters: Counters;
+  readonly logged: unknown[];
+  isDraining: boolean;
+}
+
+export interface FixtureOptions {
+  readonly config?: Partial<Config>;
+  readonly limits?: Partial<Limits>;
+  readonly now?: () => number;
+  readonly store?: MemoryStore;
+}
+
+const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
+
+/** The settings of a server that was started without options. */
+export function defaultConfig(changes: Partial<Config> = {}): Config {
+  return { ...(defaults as unknown as Config), ...changes };
+}
+
+/** An application that is closed when the test ends. */
+export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
+  const now = options.now ?? Date.now;
+  const store = options.store ?? new MemoryStore(now);
+  const counters = newCounters();
+  const logged: unknown[] = [];
+  const log = (entry: unknown): number => logged.push(entry);
+  const deps: AppDeps = {
+    store,
+    config: defaultConfig(options.config),
+    counters,
+    collectCounters: async () => counters,
+    log: { error: log, warn: log, info: log, debug: log },
+    version: '1.2.3',
+    isDraining: () => made.isDraining,
+    now,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  };
+  const made: Fixture = { app: buildApp(deps), store, counters, logged, isDraining: false };
+  t.after(() => made.app.close());
+  return made;
+}
+
+export interface Listening extends Fixture {
+  readonly port: number;
+  /** Sends `bytes` on a connection of their own and resolves with all that comes back. */
+  exchange(bytes: string | Buffer): Promise<string>;
+  /** A connection that is cut when the test ends. */
+  connect(): Socket;
+}
+
+/** An application that listens on a free port of loopback. */
+export async function listening(t: TestContext, options: FixtureOptions = {}): Promise<Listening> {
+  const made = fixture(t, options);
+  await made.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = made.app.server.address() as AddressInfo;
+  const open = (): Socket => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => socket.destroy());
+    t.after(() => socket.destroy());
+    return socket;
+  };
+  return Object.assign(made, {
+    port,
+    connect: open,
+    exchange: (bytes: string | Buffer) => received(open(), bytes),
+  });
+}
+
+/** Everything that comes back on `socket` until the server ends it, as latin1. */
+export function received(socket: Socket, bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket.write(bytes);
+  });
+}
+
+/** The text of a request that asks for the connection to be closed after its answer. */
+export function request(line: string, headers: readonly string[] = [], body = ''): string {
+  const head = [`${line} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** Resolves when `condition` holds; rejects after two seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (const startMs = Date.now(); !condition(); ) {
+    if (Date.now() - startMs > 2000) throw new Error('what was waited for did not happen');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
