@@ -172,5 +172,3 @@ function usageError(error: CommanderError): UsageError {
   const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   return new UsageError(`${message}; see bigcache --help`);
 }
-
-/** The version in package.json, which stands two levels above this file and above its built form. */

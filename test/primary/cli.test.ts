@@ -1,7 +1,8 @@
 /** The command line: what reaches the server, what is refused, and the one line that says why. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -224,6 +225,29 @@ describe('the front door', () => {
     for (const { out, err } of outcomes.slice(1)) {
       assert.equal(out, '');
       assert.match(err, /^bigcache: [^\n]+\n$/);
+    }
+  });
+
+  it('says why a directory cannot be the store, and leaves it alone', async () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'bigcache-cli-'));
+    try {
+      writeFileSync(join(scratch, 'file'), '');
+      mkdirSync(join(scratch, 'original'));
+      writeFileSync(join(scratch, 'original', 'CURRENT'), 'MANIFEST-000002\n');
+      for (const [path, message] of [
+        [join(scratch, 'file'), /file is not a directory/],
+        [join(scratch, 'original'), /bigcache import --from .*original/],
+        ['/proc/x', /\/proc\/x cannot be used/],
+      ] as const) {
+        const { code, out, err } = await runProcess(['--port', '0', '--db_path', path]);
+        assert.equal(code, 1, err);
+        assert.equal(out, '');
+        assert.match(err, /^bigcache: [^\n]+\n$/);
+        assert.match(err, message);
+      }
+      assert.deepEqual(readdirSync(join(scratch, 'original')), ['CURRENT']);
+    } finally {
+      rmSync(scratch, { recursive: true });
     }
   });
 

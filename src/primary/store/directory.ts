@@ -112,7 +112,7 @@ async function make(path: string): Promise<string> {
   });
   const real = bounded(join(parent, basename(path)));
   await access(parent, constants.W_OK | constants.X_OK);
-  await mkdir(real);
+  await mkdir(real).catch(unlessThere);
   await syncDirectory(parent);
   return real;
 }
