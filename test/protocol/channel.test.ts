@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -13,43 +13,8 @@ import { BigCacheError, type ErrorCode } from '../../src/protocol/errors.ts';
 import { encodeFrame } from '../../src/protocol/frame.ts';
 import { encodeMessages } from '../../src/protocol/messages.ts';
 import { Opcode, type OpcodeValue } from '../../src/protocol/opcodes.ts';
-
-/** Two ends of a pipe in memory: what is written to one is read from the other. */
-function streamPair(): [Duplex, Duplex] {
-  const ends: Duplex[] = [];
-  const end = (other: () => Duplex | undefined): Duplex => {
-    let onRead: () => void = () => undefined;
-    const duplex = new Duplex({
-      read: () => onRead(),
-      write: (chunk: Buffer, _encoding, done) => {
-        const peer = other();
-        if (peer === undefined || peer.destroyed) return done();
-        if (peer.push(Buffer.from(chunk))) return done();
-        (peer as Duplex & { resumeWriter: () => void }).resumeWriter = () => done();
-      },
-      final: (done) => {
-        other()?.push(null);
-        done();
-      },
-      destroy: (error, done) => {
-        const peer = other();
-        if (peer !== undefined && !peer.destroyed && !peer.readableEnded) peer.push(null);
-        done(error);
-      },
-    });
-    onRead = () => {
-      const resumable = duplex as Duplex & { resumeWriter?: () => void };
-      const resume = resumable.resumeWriter;
-      delete resumable.resumeWriter;
-      resume?.();
-    };
-    ends.push(duplex);
-    return duplex;
-  };
-  const left = end(() => ends[1]);
-  const right = end(() => ends[0]);
-  return [left, right];
-}
+import { eventually } from '../eventually.ts';
+import { streamPair } from '../stream-pair.ts';
 
 interface Peer {
   readonly channel: Channel;
@@ -86,11 +51,6 @@ function peer(
 
 const rejectsWith = (code: ErrorCode) => (error: unknown) =>
   error instanceof BigCacheError && error.code === code;
-
-async function eventually(isTrue: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500 && !isTrue(); attempt++) await sleep(5);
-  assert.ok(isTrue(), 'it did not happen in time');
-}
 
 describe('the channel', () => {
   it('pairs answers with requests, whatever their order', async () => {

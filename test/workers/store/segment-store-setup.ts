@@ -1,0 +1,150 @@
+/**
+ * A worker's store over a channel to a real storage, all in one process: for tests of everything
+ * between the two.
+ */
+import { pino } from 'pino';
+import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
+import { openDirectory, type StoreDirectory } from '../../../src/primary/store/directory.ts';
+import { Storage } from '../../../src/primary/store/storage.ts';
+import { type Config, OPTIONS } from '../../../src/protocol/config.ts';
+import { newCounters } from '../../../src/protocol/counters.ts';
+import { BodyReader } from '../../../src/segments/body-reader.ts';
+import { Descriptors } from '../../../src/segments/descriptors.ts';
+import { SegmentLog } from '../../../src/segments/segment-log.ts';
+import { SlabPool } from '../../../src/segments/slabs.ts';
+import { WarmSet } from '../../../src/segments/warm-set.ts';
+import { PrimaryLink } from '../../../src/workers/primary-link.ts';
+import { ChannelIndex } from '../../../src/workers/store/channel-index.ts';
+import { SegmentStore } from '../../../src/workers/store/segment-store.ts';
+import { streamPair } from '../../stream-pair.ts';
+
+export const SILENT = pino({ level: 'silent' });
+
+/** The configuration that a server without any option has. */
+export const DEFAULT_CONFIG = Object.fromEntries(
+  OPTIONS.map((option) => [option.name, option.default]),
+) as unknown as Config;
+
+/** One worker's end: its store, and how to end it. */
+export interface TestWorker {
+  readonly store: SegmentStore;
+  readonly slabs: SlabPool;
+  readonly segments: SegmentLog;
+  readonly damaged: string[];
+  /** As if the process had died: the channel ends, nothing is sealed. */
+  die(): void;
+}
+
+export class TestServer {
+  readonly directory: StoreDirectory;
+  readonly storage: Storage;
+  readonly #workers: { session: WorkerSession; worker: TestWorker }[];
+  readonly #now: () => number;
+  readonly #segmentBytes: number;
+
+  private constructor(
+    directory: StoreDirectory,
+    storage: Storage,
+    workers: { session: WorkerSession; worker: TestWorker }[],
+    now: () => number,
+    segmentBytes: number,
+  ) {
+    this.directory = directory;
+    this.storage = storage;
+    this.#workers = workers;
+    this.#now = now;
+    this.#segmentBytes = segmentBytes;
+  }
+
+  static async start(
+    path: string,
+    now: () => number = Date.now,
+    segmentBytes = 4 * 1024 * 1024,
+  ): Promise<TestServer> {
+    const directory = await openDirectory(path);
+    const workers: { session: WorkerSession; worker: TestWorker }[] = [];
+    const storage = await Storage.open({
+      directory,
+      log: SILENT,
+      now,
+      onDrop: (segment) => {
+        for (const { session } of workers) session.dropSegment(segment);
+      },
+      sealAll: async () => {
+        await Promise.all(
+          workers.map(({ session }) => session.sealAll(5000).catch(() => undefined)),
+        );
+      },
+    });
+    return new TestServer(directory, storage, workers, now, segmentBytes);
+  }
+
+  addWorker(): TestWorker {
+    const writer = this.#workers.length + 1;
+    const { segmentsPath } = this.directory;
+    const [primaryEnd, workerEnd] = streamPair();
+    const session = new WorkerSession({
+      stream: primaryEnd,
+      welcome: { config: DEFAULT_CONFIG, port: 0, segmentsPath, writer, version: '0' },
+      storage: this.storage,
+      sumCounters: async () => newCounters(),
+      log: SILENT,
+      events: {
+        onReady: () => undefined,
+        onListenFailed: () => undefined,
+        onReport: () => undefined,
+        onClose: () => undefined,
+      },
+    });
+    const worker = connectWorker(workerEnd, segmentsPath, writer, this.#now, this.#segmentBytes);
+    this.#workers.push({ session, worker });
+    return worker;
+  }
+
+  async stop(): Promise<void> {
+    await this.storage.close();
+    for (const { worker } of this.#workers) worker.die();
+    await this.directory.release();
+  }
+}
+
+function connectWorker(
+  stream: ReturnType<typeof streamPair>[0],
+  segmentsPath: string,
+  writer: number,
+  now: () => number,
+  segmentBytes: number,
+): TestWorker {
+  const link = new PrimaryLink(stream);
+  const index = new ChannelIndex(link.channel);
+  const segments = new SegmentLog({
+    directory: segmentsPath,
+    segmentBytes,
+    writer,
+    grants: { grant: () => index.grantSegment(), seal: (id) => index.sealSegment(id) },
+    now,
+  });
+  const descriptors = new Descriptors(segmentsPath);
+  const slabs = new SlabPool();
+  const warm = new WarmSet<number>(now);
+  const damaged: string[] = [];
+  const store = new SegmentStore({
+    index,
+    segments,
+    bodies: new BodyReader(descriptors, slabs, warm),
+    warm,
+    now,
+    onDamage: (key, what) => damaged.push(`${what} of ${key}`),
+  });
+  link.take({
+    drain: () => undefined,
+    dropSegment: (segment) => descriptors.drop(segment),
+    sealAll: async () => {
+      await segments.sealAll();
+      while (!segments.isIdle) await new Promise((resolve) => setTimeout(resolve, 5));
+    },
+    counters: newCounters,
+    primaryGone: () => descriptors.closeAll(),
+  });
+  return { store, slabs, segments, damaged, die: () => link.channel.destroy() };
+}
