@@ -3,6 +3,7 @@
  * ones at once, the body of an entry with its slab given back exactly once.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import type { Content } from './store/store.ts';
 
@@ -37,36 +38,74 @@ export function sendPieces(
   raw.end();
 }
 
-/** Cuts a client off that has taken nothing of its answer for `stallMs`. */
-function watchSending(raw: ServerResponse, stallMs: number): void {
-  // Node takes the timeout off the socket when the next request on it arrives.
-  const { socket } = raw;
-  if (socket !== null && socket.writableLength > 0) socket.setTimeout(stallMs);
+/** Answers that wait behind earlier ones on their connection, by what to do when it ends first. */
+const queuedBySocket = new WeakMap<Socket, Set<() => void>>();
+
+/** The callbacks of the answers queued on `socket`; all are called when it closes. */
+function queuedOn(socket: Socket): Set<() => void> {
+  let queued = queuedBySocket.get(socket);
+  if (queued === undefined) {
+    const callbacks = new Set<() => void>();
+    queuedBySocket.set(socket, callbacks);
+    socket.once('close', () => {
+      for (const callback of callbacks) callback();
+    });
+    queued = callbacks;
+  }
+  return queued;
 }
 
-/** Resolves when `chunk` has left for the kernel; false when the connection ended first. */
-function writeChunk(raw: ServerResponse, chunk: Buffer, stallMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const onClose = (): void => resolve(false);
-    raw.once('close', onClose);
-    raw.write(chunk, (error) => {
-      raw.off('close', onClose);
-      resolve(error === null || error === undefined);
-    });
-    watchSending(raw, stallMs);
+/**
+ * Calls `callback` when the answer has left or its connection has ended. An answer that leaves emits
+ * `close` after `finish`, one that is cut off emits `close` alone, and one that is still queued behind
+ * others when the connection ends emits nothing at all.
+ */
+function whenClosed(raw: ServerResponse, socket: Socket, callback: () => void): void {
+  if (raw.socket !== null) {
+    raw.once('close', callback);
+    return;
+  }
+  const queued = queuedOn(socket);
+  queued.add(callback);
+  raw.once('close', () => {
+    queued.delete(callback);
+    callback();
   });
 }
 
+/** Cuts a client off that has taken nothing of its answers for `stallMs`. */
+function watchSending(raw: ServerResponse, socket: Socket, stallMs: number): void {
+  // Node takes the timeout off the socket when the next request on it arrives.
+  if (raw.socket === null || socket.writableLength > 0) socket.setTimeout(stallMs);
+}
+
 /** Each chunk is only valid until the next is asked for, so each is waited for. */
-async function sendChunks(raw: ServerResponse, content: Content, stallMs: number): Promise<void> {
+async function sendChunks(
+  raw: ServerResponse,
+  socket: Socket,
+  content: Content,
+  stallMs: number,
+): Promise<void> {
+  let isClosed = false;
+  let wake = (): void => {};
+  whenClosed(raw, socket, () => {
+    isClosed = true;
+    wake();
+  });
   try {
     for await (const chunk of content.chunks()) {
-      if (raw.destroyed || !(await writeChunk(raw, chunk, stallMs))) return;
+      if (isClosed) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        raw.write(chunk, () => resolve());
+        watchSending(raw, socket, stallMs);
+      });
+      if (isClosed) return;
     }
     raw.end();
   } catch {
     // The head is out, so a cut connection is all that says "damaged" (RFC 9112 section 8).
-    raw.destroy();
+    socket.destroy();
   } finally {
     content.release();
   }
@@ -83,21 +122,20 @@ export function sendContent(
   stallMs: number,
 ): void {
   reply.hijack();
-  const { raw, request } = reply;
+  const { raw } = reply;
+  const { socket, method } = reply.request.raw;
   headers['content-length'] = content.byteLength;
-  if (request.raw.socket.destroyed || request.raw.method === 'HEAD') {
+  raw.writeHead(200, headers);
+  if (socket.destroyed || method === 'HEAD') {
     content.release();
-    raw.writeHead(200, headers);
     raw.end();
     return;
   }
-  raw.writeHead(200, headers);
   if (content.whole === undefined) {
-    void sendChunks(raw, content, stallMs);
+    void sendChunks(raw, socket, content, stallMs);
     return;
   }
-  // An answer that leaves emits `close` after `finish`; one that is cut off emits `close` alone.
-  raw.once('close', () => content.release());
+  whenClosed(raw, socket, () => content.release());
   raw.end(content.whole);
-  watchSending(raw, stallMs);
+  watchSending(raw, socket, stallMs);
 }

@@ -19,6 +19,13 @@ declare module 'fastify' {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
+/** RFC 9112 section 6.3: where chunked is not the last coding, the end of the body is not known. */
+function codingError(coding: string): BigCacheError | undefined {
+  if (/^chunked$/i.test(coding)) return undefined;
+  const code = /(?:^|[\s,])chunked$/i.test(coding) ? 'NOT_IMPLEMENTED' : 'REQUEST_INVALID';
+  return new BigCacheError(code);
+}
+
 /**
  * What Node's parser lets through although RFC 9112 does not: two Hosts (section 3.2), versions other
  * than 1.x, transfer codings other than chunked (section 6.1), targets that are no path.
@@ -43,8 +50,9 @@ function framingError(raw: IncomingMessage, headerCountMax: number): BigCacheErr
     return new BigCacheError('REQUEST_INVALID', 'A request has one Host header.');
   }
   const coding = headers['transfer-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
-    return new BigCacheError('NOT_IMPLEMENTED');
+  if (coding !== undefined && coding !== 'chunked') {
+    const error = codingError(coding);
+    if (error !== undefined) return error;
   }
   const isPath = url?.charCodeAt(0) === 0x2f || (url === '*' && raw.method === 'OPTIONS');
   return isPath ? undefined : new BigCacheError('TARGET_INVALID', 'The target must be a path.');
