@@ -1,12 +1,15 @@
-// `npm test`: runs every *.test.ts under test/ with node:test through tsx. `--long` runs the
-// *.long.ts suites instead; file names given as arguments run only those.
+// `npm test`: runs every *.test.ts under test/ with node:test through tsx. `--slow` runs the *.slow.ts
+// suites instead, one at a time, and `--long` the *.long.ts suites; file names given as arguments run
+// only those.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
-const suffix = args.includes('--long') ? '.long.ts' : '.test.ts';
+const kind = args.includes('--long') ? 'long' : args.includes('--slow') ? 'slow' : 'test';
+const suffix = `.${kind}.ts`;
+const concurrency = kind === 'test' ? 2 : 1;
 const named = args.filter((arg) => !arg.startsWith('--'));
 const files = readdirSync(`${root}test`, { recursive: true })
   .map((file) => `test/${file}`)
@@ -20,7 +23,7 @@ if (files.length === 0) {
 }
 const run = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', '--test-concurrency=2', ...files],
+  ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, ...files],
   { cwd: root, stdio: 'inherit' },
 );
 process.exitCode = run.status ?? 1;

@@ -148,12 +148,11 @@ function endProcess(pid: number): void {
 
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
+    // A zombie has ended and only waits to be collected.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }
-  // A zombie has ended and only waits to be collected.
-  return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
 /** Open descriptors of a process. */
