@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Listening, listening, received, request } from '../app-fixture.ts';
+
+const KiB = 1024;
+const statusesOf = (answer: string): number[] =>
+  [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+
+const post = (target: string, ...headers: string[]) => request(`POST ${target}`, headers);
+const chunked = (body: string) => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+
+async function bodyOf(server: Listening, key: string): Promise<Buffer> {
+  const answer = await server.app.inject({ url: `/pickle/${key}` });
+  return answer.rawPayload;
+}
+
+test('a body of exactly the cap is taken, one byte more is not, chunked or not', async (t) => {
+  const server = await listening(t, { config: { jsonBytesMax: 2000, bodyBytesMax: 2000 } });
+  const bodyOfLength = (length: number) => `{"value":"${'x'.repeat(length - 12)}"}`;
+  for (const target of ['/cache/a', '/pickle/a']) {
+    for (const [length, status] of [
+      [2000, 200],
+      [2001, 413],
+    ] as const) {
+      const body = bodyOfLength(length);
+      const known = post(target, `Content-Length: ${length}`) + body;
+      assert.deepEqual(statusesOf(await server.exchange(known)), [status], `${target} ${length}`);
+      const pieces = post(target, 'Transfer-Encoding: chunked') + chunked(body);
+      assert.deepEqual(statusesOf(await server.exchange(pieces)), [status], `chunked ${length}`);
+    }
+  }
+});
+
+test('100 Continue is said only where the body will be read', async (t) => {
+  const server = await listening(t, { config: { bodyBytesMax: 2000 } });
+  const expecting = ['Expect: 100-continue', 'Content-Length: 5'];
+  const taken = await server.exchange(`${post('/pickle/a', ...expecting)}hello`);
+  assert.deepEqual(statusesOf(taken), [100, 200]);
+  const tooLarge = post('/pickle/a', 'Expect: 100-continue', 'Content-Length: 2001');
+  assert.deepEqual(statusesOf(await server.exchange(tooLarge)), [413]);
+  const foreign = post('/pickle/a', 'Origin: http://evil', ...expecting);
+  assert.deepEqual(statusesOf(await server.exchange(foreign)), [403]);
+});
+
+test('a client that sends too much gets its answer, not a reset', async (t) => {
+  const server = await listening(t, { config: { bodyBytesMax: 64 * KiB } });
+  const socket = server.connect();
+  const answer = received(socket, post('/pickle/a', `Content-Length: ${8 * KiB * KiB}`));
+  socket.end(Buffer.alloc(8 * KiB * KiB));
+  assert.deepEqual(statusesOf(await answer), [413]);
+});
+
+test('a body that stalls is answered with 408, and nothing is stored', async (t) => {
+  const limits = { bodyStallMs: 60, bodyCheckMs: 10, lingerMs: 50 };
+  const server = await listening(t, { limits });
+  for (const target of ['/cache/a', '/pickle/a']) {
+    for (const header of ['Content-Length: 5000', 'Transfer-Encoding: chunked']) {
+      const answer = await server.exchange(`${post(target, header)}3\r\nabc\r\n`);
+      assert.deepEqual(statusesOf(answer), [408], `${target} ${header}`);
+      assert.match(answer, /"REQUEST_TIMEOUT"/);
+      assert.match(answer, /connection: close/i);
+    }
+  }
+  assert.equal(await server.store.count(), 0);
+});
+
+test('a slow body that keeps coming is stored, longer than a stall lasts', async (t) => {
+  const server = await listening(t, { limits: { bodyStallMs: 150, bodyCheckMs: 10 } });
+  const socket = server.connect();
+  const answer = received(socket, post('/pickle/slow', 'Content-Length: 10'));
+  for (let sent = 0; sent < 10; sent += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    socket.write(`${sent}`);
+  }
+  assert.deepEqual(statusesOf(await answer), [200]);
+  assert.equal((await bodyOf(server, 'slow')).toString(), '0123456789');
+});
+
+test('a body that is cut off leaves what was stored before', async (t) => {
+  const server = await listening(t);
+  await server.exchange(`${post('/pickle/a', 'Content-Length: 3')}old`);
+  for (const header of [
+    'Content-Length: 500000',
+    'Content-Length: 5000000',
+    'Transfer-Encoding: chunked',
+  ]) {
+    for (const cut of ['end', 'resetAndDestroy'] as const) {
+      const socket = server.connect();
+      const closed = received(socket, `${post('/pickle/a', header)}3\r\nnew\r\n`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      socket[cut]();
+      await closed;
+    }
+  }
+  assert.equal((await bodyOf(server, 'a')).toString(), 'old');
+  assert.deepEqual(server.logged, []);
+});
+
+test('large bodies arrive whole, by length and in chunks', async (t) => {
+  const server = await listening(t);
+  const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 13) % 251));
+  const origin = `http://127.0.0.1:${server.port}`;
+  const known = await fetch(`${origin}/pickle/known`, { method: 'POST', body });
+  assert.equal(known.status, 200);
+  assert.ok((await bodyOf(server, 'known')).equals(body));
+  const socket = server.connect();
+  const answer = received(socket, post('/pickle/chunked', 'Transfer-Encoding: chunked'));
+  for (let at = 0; at < body.length; at += 100_000) {
+    const piece = body.subarray(at, at + 100_000);
+    socket.write(`${piece.length.toString(16)}\r\n`);
+    socket.write(piece);
+    socket.write('\r\n');
+  }
+  socket.write('0\r\n\r\n');
+  assert.deepEqual(statusesOf(await answer), [200]);
+  assert.ok((await bodyOf(server, 'chunked')).equals(body));
+});
+
+test('uploads beyond the budget wait for each other, and all are stored', async (t) => {
+  const server = await listening(t, { limits: { uploadBytesMax: 200 * KiB } });
+  const body = Buffer.alloc(150 * KiB, 'x');
+  const origin = `http://127.0.0.1:${server.port}`;
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      fetch(`${origin}/pickle/${index}`, { method: 'POST', body }),
+    ),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  assert.equal(await server.store.count(), 20);
+});
+
+test('a store that fails in the middle of a body is heard, and the client gets its answer', async (t) => {
+  const server = await listening(t);
+  server.store.put = async (_key, _meta, source) => {
+    if (!Buffer.isBuffer(source)) for await (const piece of source) if (piece.length > 0) break;
+    throw new TypeError('broken');
+  };
+  const body = Buffer.alloc(3_000_000);
+  const socket = server.connect();
+  const answer = received(socket, post('/pickle/a', `Content-Length: ${body.length}`));
+  socket.write(body);
+  assert.deepEqual(statusesOf(await answer), [500]);
+});

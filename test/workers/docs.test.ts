@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ERRORS } from '../../src/protocol/errors.ts';
+import { fixture } from './app-fixture.ts';
+
+interface Operation {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content?: object }>
+  >;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly info: { readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+const ROUTES: Readonly<Record<string, readonly string[]>> = {
+  '/cache/{key}': ['delete', 'get', 'post'],
+  '/pickle/{key}': ['delete', 'get', 'post'],
+  '/prefix/{prefix}': ['delete'],
+  '/clear': ['get', 'post'],
+  '/close': ['get', 'post'],
+  '/open': ['post'],
+  '/stat': ['get'],
+  '/stat/count': ['get'],
+  '/healthz': ['get'],
+  '/readyz': ['get'],
+  '/openapi.json': ['get'],
+};
+
+test('every route is described, in OpenAPI 3.1, and nothing else is', async (t) => {
+  const { app } = fixture(t);
+  const document = (await app.inject({ url: '/openapi.json' })).json<Document>();
+  assert.equal(document.openapi, '3.1.0');
+  assert.equal(document.info.version, '1.2.3');
+  const described = Object.entries(document.paths).map(([path, operations]) => [
+    path,
+    Object.keys(operations).sort(),
+  ]);
+  assert.deepEqual(Object.fromEntries(described), ROUTES);
+});
+
+test('every operation says what it does, takes and answers', async (t) => {
+  const { app } = fixture(t);
+  const { paths } = (await app.inject({ url: '/openapi.json' })).json<Document>();
+  for (const [path, operations] of Object.entries(paths)) {
+    const name = /\{(\w+)\}/.exec(path)?.[1];
+    for (const [method, operation] of Object.entries(operations)) {
+      const title = `${method} ${path}`;
+      assert.ok(operation.summary, title);
+      assert.ok(operation.responses['200']?.description, title);
+      const isParameter = operation.parameters?.some(
+        (one) => one.name === name && one.in === 'path',
+      );
+      if (name !== undefined) assert.ok(isParameter, title);
+      const takesBody = method === 'post' && name !== undefined;
+      assert.equal(operation.requestBody !== undefined, takesBody, title);
+    }
+  }
+});
+
+test('errors are described by status with every code, and examples that the table confirms', async (t) => {
+  const { app } = fixture(t);
+  const { paths } = (await app.inject({ url: '/openapi.json' })).json<Document>();
+  const post = paths['/cache/{key}']?.['post'];
+  assert.ok(post !== undefined);
+  for (const status of [
+    '400',
+    '403',
+    '408',
+    '413',
+    '414',
+    '415',
+    '417',
+    '421',
+    '422',
+    '431',
+    '500',
+  ]) {
+    const response = post.responses[status];
+    assert.ok(response !== undefined, status);
+    const described = JSON.stringify(response);
+    const codes = Object.entries(ERRORS).filter(([code]) => described.includes(`\`${code}\``));
+    assert.ok(codes.length > 0, status);
+    for (const [, spec] of codes) assert.equal(spec.status, Number(status));
+    assert.match(described, /"detail"/);
+  }
+});
+
+test('the documentation page is complete without any other server', async (t) => {
+  const { app } = fixture(t);
+  const page = await app.inject({ url: '/docs' });
+  assert.equal(page.statusCode, 200);
+  const linked = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '');
+  assert.ok(linked.length >= 4);
+  for (const url of [...linked, '/docs/json']) {
+    assert.match(url, /^\/docs\//);
+    const answer = await app.inject({ url });
+    assert.equal(answer.statusCode, 200, url);
+    assert.match(String(answer.headers['content-security-policy']), /default-src 'none'/);
+  }
+  const policy = String(page.headers['content-security-policy']);
+  assert.doesNotMatch(policy, /https?:|upgrade-insecure-requests/);
+  assert.doesNotMatch(page.body, /<script>(?!<)/);
+});
+
+test('a key with slashes and a query works as the page sends it', async (t) => {
+  const { app } = fixture(t);
+  const url = `/cache/${encodeURIComponent('catalogue/dataset/42?page=2')}`;
+  const headers = {
+    host: 'localhost:36379',
+    origin: 'http://localhost:36379',
+    'sec-fetch-site': 'same-origin',
+  };
+  const stored = await app.inject({ method: 'POST', url, headers, payload: '{"value":1}' });
+  assert.equal(stored.json<{ key: string }>().key, 'catalogue/dataset/42?page=2');
+  assert.equal((await app.inject({ url: '/cache/catalogue/dataset/42?page=2' })).statusCode, 200);
+});
