@@ -42,6 +42,8 @@ test('requests that break HTTP are answered with a code and closed', async (t) =
     [`${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
     [`${post}Transfer-Encoding: chunked\r\n\r\n1FFFFFFFFFFFFFFED\r\nabc`, 400],
     ['GET /cache/a HTTP/1.1\r\nHost: localhost\r\nX : y\r\n\r\n', 400],
+    ['GET /cache/a HTTP/1.1\nHost: localhost\n\n', 400],
+    ['GET /cache/a HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n', 400],
     ['GET /cache/a HTTP/1.1\r\nHost: localhost\r\nX: a\u0000b\r\n\r\n', 400],
     [request('GET /cache/a', [`X: ${'y'.repeat(17_000)}`]), 431],
     [

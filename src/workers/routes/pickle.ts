@@ -50,9 +50,7 @@ const StoredAnswer = Type.Object(
 
 const PickleHeaders = Type.Object({
   ...PreferHeader.properties,
-  'cache-control': Type.Optional(
-    Type.String({ description: '`max-age=N`: seconds to live.', examples: ['max-age=3600'] }),
-  ),
+  'cache-control': Type.Optional(Type.String({ description: 'Seconds to live: `max-age=3600`.' })),
 });
 
 async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -60,7 +60,7 @@ export function errorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
     answers[status] = Type.Object(
       {
         detail: Type.String({ description: 'One sentence that says what to do. It may change.' }),
-        code: Type.Union(same.map((code) => Type.Literal(code))),
+        code: Type.Unsafe<ErrorCode>({ type: 'string', enum: same }),
       },
       {
         description: same.map((code) => `\`${code}\`: ${ERRORS[code].detail}`).join('\n\n'),
@@ -94,12 +94,10 @@ export function messageAnswer(message: string): TSchema {
   return Type.Object({ message: Type.String() }, { description: 'Done.', examples: [{ message }] });
 }
 
+/** Without examples, which the documentation page would send along. */
 export const PreferHeader = Type.Object({
   prefer: Type.Optional(
-    Type.String({
-      description: '`return=minimal` asks for 204 without a body (RFC 7240).',
-      examples: ['return=minimal'],
-    }),
+    Type.String({ description: '`return=minimal` asks for 204 without a body (RFC 7240).' }),
   ),
 });
 
