@@ -3,13 +3,16 @@ import { test } from 'node:test';
 import { ERRORS } from '../../src/protocol/errors.ts';
 import { fixture } from './app-fixture.ts';
 
+interface Answer {
+  readonly description: string;
+  readonly content?: object;
+}
+
 interface Operation {
   readonly summary?: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> };
-  readonly responses: Readonly<
-    Record<string, { readonly description: string; readonly content?: object }>
-  >;
+  readonly responses: Readonly<Record<string, Answer>>;
 }
 
 interface Document {
@@ -81,7 +84,7 @@ test('errors are described by status with every code, and examples that the tabl
     '431',
     '500',
   ]) {
-    const response = post.responses[status];
+    const response: Answer | undefined = post.responses[status];
     assert.ok(response !== undefined, status);
     const described = JSON.stringify(response);
     const codes = Object.entries(ERRORS).filter(([code]) => described.includes(`\`${code}\``));
