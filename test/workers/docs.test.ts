@@ -86,7 +86,7 @@ test('errors are described by status with every code, and examples that the tabl
   ]) {
     const response: Answer | undefined = post.responses[status];
     assert.ok(response !== undefined, status);
-    const described = JSON.stringify(response);
+    const described: string = JSON.stringify(response);
     const codes = Object.entries(ERRORS).filter(([code]) => described.includes(`\`${code}\``));
     assert.ok(codes.length > 0, status);
     for (const [, spec] of codes) assert.equal(spec.status, Number(status));
