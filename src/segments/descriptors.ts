@@ -75,7 +75,10 @@ export class Descriptors {
     if (open !== undefined) return open;
     let opening = this.#opening.get(segment);
     if (opening === undefined) {
-      opening = this.#openFile(segment).finally(() => this.#opening.delete(segment));
+      opening = this.#openFile(segment).finally(() => {
+        this.#opening.delete(segment);
+        this.#dropped.delete(segment);
+      });
       this.#opening.set(segment, opening);
     }
     return (await opening).lend();
@@ -96,7 +99,7 @@ export class Descriptors {
 
   async #openFile(segment: number): Promise<SharedDescriptor> {
     const shared = new SharedDescriptor(await openForReading(this.#pathOf(segment)));
-    if (this.#dropped.delete(segment)) {
+    if (this.#dropped.has(segment)) {
       // Its first readers still get it; it closes behind them.
       setImmediate(() => shared.retire());
       return shared;

@@ -56,6 +56,8 @@ interface OpenSegment {
 
 /** A streamed body is written in pieces of whole blocks of this many bytes. */
 const PIECE_BYTES = 4 * BLOCK_BYTES;
+/** An append that finds every new segment filled by others this often is refused. */
+const ROLL_OVERS_MAX = 1000;
 
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
@@ -78,7 +80,14 @@ export class SegmentLog {
       checksumBytes: checksums.length,
       metaBytes: packedMeta.length,
     });
-    const segment = this.#roomFor(bytes) ?? (await this.#rollOver(bytes));
+    let segment = this.#roomFor(bytes);
+    for (let attempt = 0; segment === undefined; attempt++) {
+      // Several appends may wait for one new segment, and fill it before the last of them goes on.
+      if (attempt === ROLL_OVERS_MAX) throw new BigCacheError('OVERLOADED');
+      await this.#rollOver();
+      segment = this.#roomFor(bytes);
+    }
+    // INVARIANT: the place is taken in the same turn in which the room was found.
     const at = segment.file.end;
     segment.unsettled += 1;
     try {
@@ -151,26 +160,20 @@ export class SegmentLog {
     return fits || current.file.end === SEGMENT_HEADER_BYTES ? current : undefined;
   }
 
-  async #rollOver(bytes: number): Promise<OpenSegment> {
-    // Several appends may wait here for one new segment, and fill it before the last of them goes on.
-    for (let attempt = 0; attempt < 1000; attempt++) {
-      this.#next ??= this.#openNew();
-      const next = this.#next;
-      try {
-        const segment = await next;
-        if (this.#next === next) {
-          this.#next = undefined;
-          this.#retire(this.#current);
-          this.#current = segment;
-        }
-      } catch (error) {
-        if (this.#next === next) this.#next = undefined;
-        throw error;
-      }
-      const segment = this.#roomFor(bytes);
-      if (segment !== undefined) return segment;
+  /** Makes a new segment the current one; all who wait for one share it. */
+  async #rollOver(): Promise<void> {
+    this.#next ??= this.#openNew();
+    const next = this.#next;
+    try {
+      const segment = await next;
+      if (this.#next !== next) return;
+      this.#next = undefined;
+      this.#retire(this.#current);
+      this.#current = segment;
+    } catch (error) {
+      if (this.#next === next) this.#next = undefined;
+      throw error;
     }
-    throw new BigCacheError('OVERLOADED');
   }
 
   async #openNew(): Promise<OpenSegment> {

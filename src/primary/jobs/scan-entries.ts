@@ -3,7 +3,7 @@
  * what it finds is proposed to the write lane, which removes what has not been written since.
  */
 import { ClassicLevel } from 'classic-level';
-import { expiresAtOf, RECORD_HEAD_BYTES, versionOf } from '../../protocol/record.ts';
+import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import { INDEX_OPTIONS } from '../store/index-files.ts';
 import { keyOfEntryKey } from '../store/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
@@ -52,11 +52,10 @@ async function scan(
   try {
     for (;;) {
       const entries = await iterator.nextv(ENTRIES_PER_READ);
-      for (const [indexKey, record] of entries) {
+      for (const [indexKey, found] of entries) {
         const key = keyOfEntryKey(indexKey);
-        if (record.length < RECORD_HEAD_BYTES || isDead(key, record)) {
-          dead.push({ key, version: record.length < 16 ? 0 : versionOf(record) });
-        }
+        const record = withWholeHead(found);
+        if (record !== found || isDead(key, record)) dead.push({ key, version: versionOf(record) });
       }
       scanned += entries.length;
       const last = entries.at(-1)?.[0];

@@ -93,11 +93,12 @@ export class DeadSegments {
   }
 
   async #drop(segment: number): Promise<void> {
-    this.#options.onDrop(segment);
     await unlink(this.#pathOf(segment)).catch((error: NodeJS.ErrnoException) => {
       // Granted and never created, or unlinked just before a crash.
       if (error.code !== 'ENOENT') throw error;
     });
+    // Once the name is gone: a descriptor that was opened before it went would keep the space.
+    this.#options.onDrop(segment);
     await syncDirectory(this.#options.segmentsPath);
     await this.#options.store.forgetSegment(segment);
     this.#options.log.debug({ segment }, 'segment dropped');

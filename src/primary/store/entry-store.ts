@@ -4,12 +4,13 @@
  */
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import type { Index } from './index-files.ts';
 import { entryKey } from './index-keys.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
-import { SegmentState, type SegmentStats } from './segment-stats.ts';
+import type { SegmentStats } from './segment-stats.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
 
@@ -68,7 +69,7 @@ export class EntryStore {
     return this.#judge(key, this.#index.getSync(entryKey(key)), this.#now());
   }
 
-  commit(writer: number, key: string, record: Buffer): Promise<operations.Committed> {
+  commit(writer: number, key: string, record: Buffer): Promise<Committed> {
     return this.#run(operations.commit(writer, key, record));
   }
 
@@ -108,11 +109,6 @@ export class EntryStore {
     return this.#state.segments;
   }
 
-  /** The newest version that was given. */
-  get lastVersion(): number {
-    return this.#state.nextVersion - 1;
-  }
-
   /** Why writes are refused; undefined while they are not. */
   get failure(): Error | undefined {
     return this.#lane.failure;
@@ -127,11 +123,8 @@ export class EntryStore {
   }
 
   /** Seals whatever a worker left open when it died. */
-  async sealSegmentsOf(writer: number): Promise<void> {
-    const open = [...this.#state.segments.values()].filter(
-      (stats) => stats.state === SegmentState.open && stats.writer === writer,
-    );
-    if (open.length > 0) await this.#run(operations.sealSegments(open.map(({ id }) => id)));
+  sealSegmentsOf(writer: number): Promise<void> {
+    return this.#run(operations.sealSegmentsOf(writer));
   }
 
   markDropping(id: number): Promise<boolean> {

@@ -61,6 +61,7 @@ export class Hand {
 
   /** Resolves when the purge is worked off, or the hand stops. */
   workOff(purge: Purge): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
     const done = new Promise<void>((resolve) => {
       const waiters = this.#waiters.get(purge.version);
       if (waiters === undefined) this.#waiters.set(purge.version, [resolve]);
@@ -102,17 +103,17 @@ export class Hand {
   /** One pass over the range of a purge finishes all older purges inside that range with it. */
   async #workOffPass(purge: Purge): Promise<void> {
     const { store } = this.#options;
-    const before = store.lastVersion;
+    // A purge that is committed while the pass is under way was not looked for from its begin.
+    const covered = store.pendingPurges
+      .filter((other) => other.prefix.startsWith(purge.prefix))
+      .map((other) => other.version);
     const range = entryRange(purge.prefix);
     for (let at: Buffer | undefined = range.gte; at !== undefined && !this.#isStopped; ) {
       at = await this.#chunk({ gte: at, lt: range.lt });
     }
     if (this.#isStopped) return;
-    const finished = store.pendingPurges
-      .filter((other) => other.version <= before && other.prefix.startsWith(purge.prefix))
-      .map((other) => other.version);
-    await store.finishPurges(finished);
-    for (const version of finished) {
+    await store.finishPurges(covered);
+    for (const version of covered) {
       for (const resolve of this.#waiters.get(version) ?? []) resolve();
       this.#waiters.delete(version);
     }

@@ -4,16 +4,11 @@
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 import { pointerOf, versionOf } from '../../protocol/record.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
-import { SegmentState } from './segment-stats.ts';
+import { SegmentState, type SegmentStats } from './segment-stats.ts';
 import { mayWrite } from './transaction.ts';
 import type { LaneOperation } from './write-lane.ts';
-
-/** What a commit answers: the entry's version, and whether nothing readable was there before. */
-export interface Committed {
-  readonly version: number;
-  readonly created: boolean;
-}
 
 /** Commits a record whose body lies in a segment of `writer`. Refused with STORE_FAILED otherwise. */
 export function commit(writer: number, key: string, record: Buffer): LaneOperation<Committed> {
@@ -100,9 +95,7 @@ export function sealSegment(writer: number, id: number): LaneOperation<void> {
     keys: [],
     apply: (transaction) => {
       const stats = transaction.segment(id);
-      if (stats === undefined || !mayWrite(stats, writer)) return;
-      stats.state = SegmentState.sealed;
-      stats.writer = 0;
+      if (stats !== undefined && mayWrite(stats, writer)) seal(stats);
     },
   };
 }
@@ -114,10 +107,18 @@ export function sealSegments(ids: readonly number[]): LaneOperation<void> {
     apply: (transaction) => {
       for (const id of ids) {
         const stats = transaction.segment(id);
-        if (stats?.state !== SegmentState.open) continue;
-        stats.state = SegmentState.sealed;
-        stats.writer = 0;
+        if (stats?.state === SegmentState.open) seal(stats);
       }
+    },
+  };
+}
+
+/** Ends the writing of all segments of `writer`, those included that were granted just before. */
+export function sealSegmentsOf(writer: number): LaneOperation<void> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      for (const stats of transaction.segmentsOf(writer)) seal(stats);
     },
   };
 }
@@ -142,4 +143,9 @@ export function markDropping(id: number): LaneOperation<boolean> {
 /** Forgets a segment whose file is gone. */
 export function forgetSegment(id: number): LaneOperation<void> {
   return { keys: [], apply: (transaction) => transaction.forgetSegment(id) };
+}
+
+function seal(stats: SegmentStats): void {
+  stats.state = SegmentState.sealed;
+  stats.writer = 0;
 }

@@ -125,6 +125,18 @@ export class Transaction {
     return copy;
   }
 
+  /** The accounting of the segments that `writer` may write, to be changed in place. */
+  segmentsOf(writer: number): SegmentStats[] {
+    return this.#segmentIds()
+      .map((id) => this.segment(id))
+      .filter((stats) => stats !== undefined)
+      .filter((stats) => mayWrite(stats, writer));
+  }
+
+  #segmentIds(): number[] {
+    return [...new Set([...this.#state.segments.keys(), ...this.#segments.keys()])];
+  }
+
   /** Grants a new segment; ids rise and are never used again. */
   grantSegment(writer: number): number {
     const id = this.#nextSegment;
@@ -159,7 +171,7 @@ export class Transaction {
   #clearAccounting(version: number): void {
     this.#clearVersion = version;
     this.#count = 0;
-    for (const id of new Set([...this.#state.segments.keys(), ...this.#segments.keys()])) {
+    for (const id of this.#segmentIds()) {
       const stats = this.segment(id);
       if (stats === undefined) continue;
       stats.bytesLive = 0;

@@ -5,6 +5,7 @@ import type { Channel } from '../../protocol/channel.ts';
 import { ProtocolError } from '../../protocol/frame.ts';
 import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
 import type { EntryIndex } from './entry-index.ts';
 
 /** A write waits for a place in the lane and for the disk. */
@@ -27,7 +28,7 @@ export class ChannelIndex implements EntryIndex {
     return missReason(found) ?? this.#unexpected(Opcode.get);
   }
 
-  async commit(key: string, record: Buffer): Promise<{ version: number; created: boolean }> {
+  async commit(key: string, record: Buffer): Promise<Committed> {
     const done = await this.#write(Opcode.put, key, record);
     if (!Array.isArray(done)) return this.#unexpected(Opcode.put);
     const [version, created] = done as unknown[];
