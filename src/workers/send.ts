@@ -7,6 +7,15 @@ import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import type { Content } from './store/store.ts';
 
+/**
+ * Writes the head. While the server stops, the connection ends with this answer, so that no client
+ * sends its next request into a closing one (RFC 9112 section 9.6).
+ */
+export function writeHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
+  if (!reply.server.server.listening) headers['connection'] = 'close';
+  reply.raw.writeHead(status, headers);
+}
+
 /** Sends `body`, which is whole, with its length. */
 export function sendBytes(
   reply: FastifyReply,
@@ -16,7 +25,7 @@ export function sendBytes(
 ): void {
   reply.hijack();
   headers['content-length'] = body.length;
-  reply.raw.writeHead(status, headers);
+  writeHead(reply, status, headers);
   reply.raw.end(body);
 }
 
@@ -31,7 +40,7 @@ export function sendPieces(
   let byteLength = 0;
   for (const piece of pieces) byteLength += piece.length;
   headers['content-length'] = byteLength;
-  raw.writeHead(200, headers);
+  writeHead(reply, 200, headers);
   raw.cork();
   for (const piece of pieces) raw.write(piece);
   raw.uncork();
@@ -125,7 +134,7 @@ export function sendContent(
   const { raw } = reply;
   const { socket, method } = reply.request.raw;
   headers['content-length'] = content.byteLength;
-  raw.writeHead(200, headers);
+  writeHead(reply, 200, headers);
   if (socket.destroyed || method === 'HEAD') {
     content.release();
     raw.end();

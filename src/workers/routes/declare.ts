@@ -1,7 +1,7 @@
 /** How routes are declared here: GET together with HEAD, and keys out of raw targets. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { sendBytes } from '../send.ts';
+import { sendBytes, writeHead } from '../send.ts';
 import { JSON_TYPE } from '../wrapper.ts';
 
 /**
@@ -42,7 +42,7 @@ export function prefersMinimal(request: FastifyRequest): boolean {
 /** Answers 204 to a write whose client asked for no more. */
 export function sendMinimal(reply: FastifyReply): void {
   reply.hijack();
-  reply.raw.writeHead(204, {
+  writeHead(reply, 204, {
     'preference-applied': 'return=minimal',
     'cache-control': 'no-store',
   });
