@@ -194,7 +194,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.count]: (session) => session.storage.entries.count,
   [Opcode.close]: (session) => session.storage.close(),
   [Opcode.open]: (session) => session.storage.open(),
-  [Opcode.grantSegment]: (session) => session.storage.entries.grantSegment(session.writer),
+  [Opcode.grantSegment]: (session) => session.storage.grantSegment(session.writer),
   [Opcode.sealSegment]: (session, [segment]) =>
     session.storage.entries.sealSegment(session.writer, segment as number),
   [Opcode.sumCounters]: (session) => session.sumCounters(),

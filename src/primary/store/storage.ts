@@ -33,6 +33,8 @@ interface Running {
 export class Storage {
   readonly #options: StorageOptions;
   #running: Running | undefined;
+  /** Whether the workers are sealing for a close: until it ends, none is granted a segment. */
+  #isSealing = false;
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -57,6 +59,15 @@ export class Storage {
     return this.#running !== undefined;
   }
 
+  /**
+   * Grants `writer` a new segment. Throws STORE_CLOSED also while the workers seal: under steady
+   * writing they would never be done otherwise.
+   */
+  async grantSegment(writer: number): Promise<number> {
+    if (this.#isSealing) throw new BigCacheError('STORE_CLOSED');
+    return await this.entries.grantSegment(writer);
+  }
+
   /** Purges a prefix at once; resolves with the number of readable entries it took, when counted. */
   async deletePrefix(prefix: string): Promise<number> {
     const { entries, hand } = this.#opened();
@@ -79,8 +90,13 @@ export class Storage {
     return this.#inTurn(async () => {
       const running = this.#running;
       if (running === undefined) return;
-      // From here on nothing new is accepted; what workers still write, they seal.
-      await this.#options.sealAll();
+      // What has its place in a segment is still committed; nothing new gets one.
+      this.#isSealing = true;
+      try {
+        await this.#options.sealAll();
+      } finally {
+        this.#isSealing = false;
+      }
       this.#running = undefined;
       await running.hand.stop();
       await running.deadSegments.stop();
@@ -90,10 +106,17 @@ export class Storage {
     });
   }
 
-  /** Opens a closed store. A store that is open stays so. */
+  /**
+   * Opens a closed store. A store that is open stays so. Throws STORE_FAILED when its files do not
+   * allow it; it can be tried again.
+   */
   open(): Promise<void> {
     return this.#inTurn(async () => {
-      this.#running ??= await this.#start();
+      try {
+        this.#running ??= await this.#start();
+      } catch (cause) {
+        throw new BigCacheError('STORE_FAILED', undefined, { cause });
+      }
     });
   }
 
@@ -106,8 +129,7 @@ export class Storage {
     const { directory, log, onDrop } = this.#options;
     const now = this.#options.now ?? Date.now;
     const { indexPath, segmentsPath } = directory;
-    const entries = await EntryStore.load(await openIndex(directory), now);
-    await quarantineStrays(directory, entries.segments, log);
+    const entries = await this.#load(now);
     const jobs = new JobPool();
     const hand = new Hand({ store: entries, jobs, indexPath, log, now });
     const deadSegments = new DeadSegments({
@@ -121,6 +143,20 @@ export class Storage {
     hand.start();
     deadSegments.start();
     return { entries, jobs, hand, deadSegments };
+  }
+
+  /** An index that cannot be used is closed again, so that a later attempt can open it. */
+  async #load(now: () => number): Promise<EntryStore> {
+    const { directory, log } = this.#options;
+    const index = await openIndex(directory);
+    try {
+      const entries = await EntryStore.load(index, now);
+      await quarantineStrays(directory, entries.segments, log);
+      return entries;
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {

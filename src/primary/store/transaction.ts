@@ -128,9 +128,9 @@ export class Transaction {
   /** The accounting of the segments that `writer` may write, to be changed in place. */
   segmentsOf(writer: number): SegmentStats[] {
     return this.#segmentIds()
+      .filter((id) => mayWrite(this.#segments.get(id) ?? this.#state.segments.get(id), writer))
       .map((id) => this.segment(id))
-      .filter((stats) => stats !== undefined)
-      .filter((stats) => mayWrite(stats, writer));
+      .filter((stats) => stats !== undefined);
   }
 
   #segmentIds(): number[] {
