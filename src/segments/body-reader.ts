@@ -24,7 +24,10 @@ const PIECE_BYTES = 4 * BLOCK_BYTES;
 /** Offsets in a shared segment are below this; a body in a segment of its own is near its begin. */
 const OFFSETS = 2 ** 29;
 
-/** The number under which a body is remembered as warm. */
+/**
+ * The number under which a body is remembered as warm. Past 2^24 segments near neighbours share one,
+ * which costs at most a read that waits for the disk.
+ */
 export function warmItem({ segment, offset }: Pointer): number {
   return segment * OFFSETS + offset;
 }

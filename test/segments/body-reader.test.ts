@@ -1,0 +1,241 @@
+/** Reading bodies out of segments: whole or streamed, warm or cold, never a byte that is wrong. */
+import assert from 'node:assert/strict';
+import { fstatSync, statSync, truncateSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { type BodyPlace, BodyReader, warmItem } from '../../src/segments/body-reader.ts';
+import { BLOCK_BYTES } from '../../src/segments/checksum.ts';
+import { Descriptors } from '../../src/segments/descriptors.ts';
+import { SegmentDamage } from '../../src/segments/faults.ts';
+import { segmentFileName } from '../../src/segments/format.ts';
+import { SlabPool } from '../../src/segments/slabs.ts';
+import { WarmSet } from '../../src/segments/warm-set.ts';
+import { eventually } from '../eventually.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { bytesOf, inPieces, pattern } from '../workers/store/store-subject.ts';
+import { appendTo, flipByte, newLog, streamTo, TestGrants } from './segment-setup.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const EMPTY = Buffer.alloc(0);
+const PROLOGUE = Buffer.from('<before>');
+const EPILOGUE = Buffer.from('<after>');
+
+/** A reader over one stored body, and what it may not keep. */
+interface Stored {
+  readonly place: BodyPlace;
+  readonly path: string;
+  readonly reader: BodyReader;
+  readonly slabs: SlabPool;
+  readonly descriptors: Descriptors;
+  readonly warm: WarmSet<number>;
+}
+
+async function stored(
+  test: Parameters<typeof temporaryDirectory>[0],
+  body: Buffer,
+): Promise<Stored> {
+  const directory = await temporaryDirectory(test);
+  const log = newLog(directory, new TestGrants(), 4 * MiB);
+  const placed =
+    body.length > MiB
+      ? await streamTo(log, 'key', inPieces(body, 100_003))
+      : await appendTo(log, 'key', body);
+  placed.settle(true);
+  const [descriptors, slabs] = [new Descriptors(directory), new SlabPool()];
+  const warm = new WarmSet<number>();
+  const reader = new BodyReader(descriptors, slabs, warm);
+  const path = join(directory, segmentFileName(placed.pointer.segment));
+  return { place: placed, path, reader, slabs, descriptors, warm };
+}
+
+/**
+ * Holds every loan to having come back exactly once: a dropped descriptor closes when the number of
+ * its readers is zero, and stays open when it was released too often or not at all.
+ */
+async function assertNothingIsOnLoan({ place, path, slabs, descriptors }: Stored): Promise<void> {
+  assert.equal(slabs.onLoan, 0);
+  const { segment } = place.pointer;
+  const { fd, release } = await lent(descriptors, segment);
+  release();
+  const inode = statSync(path).ino;
+  descriptors.drop(segment);
+  await eventually(() => {
+    try {
+      return fstatSync(fd).ino !== inode;
+    } catch {
+      return true;
+    }
+  }, 1000);
+}
+
+async function lent(
+  descriptors: Descriptors,
+  segment: number,
+): Promise<{ fd: number; release: () => void }> {
+  const loan = await descriptors.lend(segment);
+  return { fd: loan.fd, release: () => loan.release() };
+}
+
+async function readsAsDamaged(one: Stored): Promise<void> {
+  const reading = one.reader.open(one.place, EMPTY, EMPTY).then(bytesOf);
+  await assert.rejects(reading, SegmentDamage);
+}
+
+describe('a body of up to 1 MiB', () => {
+  for (const bodyBytes of [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, MiB]) {
+    it(`of ${bodyBytes} bytes is read whole between what frames it, cold and then warm`, async (t) => {
+      const body = pattern(bodyBytes);
+      const one = await stored(t, body);
+      const expected = Buffer.concat([PROLOGUE, body, EPILOGUE]);
+      assert.equal(one.reader.openWarm(one.place, PROLOGUE, EPILOGUE), undefined, 'it is cold');
+      const cold = await one.reader.open(one.place, PROLOGUE, EPILOGUE);
+      assert.ok(cold.whole?.equals(expected));
+      assert.equal(cold.byteLength, expected.length);
+      const warm = one.reader.openWarm(one.place, PROLOGUE, EPILOGUE);
+      assert.ok(warm?.whole?.equals(expected));
+      assert.notEqual(warm?.whole?.buffer, cold.whole?.buffer);
+      for await (const piece of cold.chunks()) assert.ok(piece.equals(expected));
+      cold.release();
+      cold.release();
+      assert.equal(one.slabs.onLoan, 1);
+      warm?.release();
+      await assertNothingIsOnLoan(one);
+    });
+  }
+
+  it('is damaged when any of its blocks is, and gives back what it took', async (t) => {
+    const one = await stored(t, pattern(5 * BLOCK_BYTES + 100));
+    for (let block = 0; block < 6; block++) {
+      const at = one.place.pointer.offset + block * BLOCK_BYTES + 50;
+      await flipByte(one.path, at);
+      await readsAsDamaged(one);
+      await flipByte(one.path, at);
+    }
+    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    await flipByte(one.path, one.place.pointer.offset);
+    assert.throws(() => one.reader.openWarm(one.place, EMPTY, EMPTY), SegmentDamage);
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is damaged when its file is too short, cold and warm', async (t) => {
+    const one = await stored(t, pattern(1000));
+    truncateSync(one.path, one.place.pointer.offset + 999);
+    await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), /too short/);
+    one.warm.add(warmItem(one.place.pointer));
+    assert.throws(() => one.reader.openWarm(one.place, EMPTY, EMPTY), /too short/);
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is damaged when its file is gone', async (t) => {
+    const one = await stored(t, pattern(1000));
+    await unlink(one.path);
+    await readsAsDamaged(one);
+    assert.equal(one.slabs.onLoan, 0);
+  });
+
+  it('is still read by who has its descriptor when its file goes', async (t) => {
+    const one = await stored(t, pattern(1000));
+    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    await unlink(one.path);
+    const warm = one.reader.openWarm(one.place, EMPTY, EMPTY);
+    assert.ok(warm?.whole?.equals(pattern(1000)));
+    warm?.release();
+  });
+});
+
+describe('a longer body', () => {
+  const body = pattern(2 * MiB + 12_345);
+
+  it('is streamed in pieces, framed, through one slab', async (t) => {
+    const one = await stored(t, body);
+    const content = await one.reader.open(one.place, PROLOGUE, EPILOGUE);
+    assert.equal(content.whole, undefined);
+    assert.equal(one.slabs.onLoan, 1);
+    const bytes = await bytesOf(content);
+    assert.ok(bytes.equals(Buffer.concat([PROLOGUE, body, EPILOGUE])));
+    content.release();
+    assert.equal(one.reader.openWarm(one.place, EMPTY, EMPTY), undefined, 'it is never read whole');
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is a miss when its first blocks or its table of checksums are damaged', async (t) => {
+    const one = await stored(t, body);
+    const { offset } = one.place.pointer;
+    for (const at of [offset, offset + 3 * BLOCK_BYTES, offset + body.length]) {
+      await flipByte(one.path, at);
+      await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), SegmentDamage);
+      await flipByte(one.path, at);
+    }
+    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is cut off before the piece that is damaged', async (t) => {
+    const one = await stored(t, body);
+    await flipByte(one.path, one.place.pointer.offset + body.length - 1);
+    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    const pieces: Buffer[] = [];
+    const reading = async (): Promise<void> => {
+      for await (const piece of content.chunks()) pieces.push(Buffer.from(piece));
+    };
+    await assert.rejects(reading(), SegmentDamage);
+    content.release();
+    assert.ok(Buffer.concat(pieces).equals(body.subarray(0, 2 * MiB)));
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is cut off where its file ends too early', async (t) => {
+    const one = await stored(t, body);
+    truncateSync(one.path, one.place.pointer.offset + MiB);
+    await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), /too short/);
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('keeps its slab and descriptor until the read under way is done, however it is left', async (t) => {
+    const one = await stored(t, body);
+    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    const reading = content.chunks()[Symbol.asyncIterator]();
+    await reading.next();
+    const next = reading.next();
+    content.release();
+    content.release();
+    assert.equal(one.slabs.onLoan, 1, 'the kernel still writes into the slab');
+    await assert.rejects(next, /left/);
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('gives nothing any more once it is released', async (t) => {
+    const one = await stored(t, body);
+    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    content.release();
+    await assert.rejects(bytesOf(content), /INVARIANT/);
+    await assertNothingIsOnLoan(one);
+  });
+
+  it('is served to several readers at once, each with a slab of its own', async (t) => {
+    const one = await stored(t, body);
+    const contents = await Promise.all(
+      [1, 2, 3].map(() => one.reader.open(one.place, EMPTY, EMPTY)),
+    );
+    assert.equal(one.slabs.onLoan, 3);
+    const all = await Promise.all(contents.map(bytesOf));
+    assert.ok(all.every((bytes) => bytes.equals(body)));
+    await assertNothingIsOnLoan(one);
+  });
+});
+
+describe('the number under which a body counts as warm', () => {
+  it('is another for another offset or segment', () => {
+    const items = [
+      { segment: 1, offset: 64 },
+      { segment: 1, offset: 256 * MiB },
+      { segment: 2, offset: 64 },
+      { segment: 2 ** 24 - 1, offset: 256 * MiB },
+      { segment: 2 ** 24 - 1, offset: 256 * MiB - 1 },
+    ].map(warmItem);
+    assert.equal(new Set(items).size, items.length);
+    assert.ok(items.every(Number.isSafeInteger));
+  });
+});
