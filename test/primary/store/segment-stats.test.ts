@@ -1,0 +1,50 @@
+/** The accounting of a segment as bytes. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  decodeSegmentStats,
+  encodeSegmentStats,
+  newSegmentStats,
+  SegmentState,
+  type SegmentStats,
+} from '../../../src/primary/store/segment-stats.ts';
+
+const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
+
+const stats: fc.Arbitrary<SegmentStats> = fc.record(
+  {
+    id: uint32,
+    writer: uint32,
+    state: fc.constantFrom(...Object.values(SegmentState)),
+    grantedAtMs: fc.maxSafeNat(),
+    bytesWritten: fc.maxSafeNat(),
+    bytesLive: fc.maxSafeNat(),
+    records: fc.maxSafeNat(),
+    lastVersion: fc.maxSafeNat(),
+  },
+  { noNullPrototype: true },
+);
+
+describe('the accounting of a segment', () => {
+  it('comes back as it was written', () => {
+    fc.assert(
+      fc.property(stats, (written) => {
+        assert.deepEqual(decodeSegmentStats(written.id, encodeSegmentStats(written)), written);
+      }),
+    );
+  });
+
+  it('begins open, for its writer, with nothing in it', () => {
+    const { id, writer, state, grantedAtMs, ...rest } = newSegmentStats(5, 2, 99);
+    assert.deepEqual([id, writer, state, grantedAtMs], [5, 2, SegmentState.open, 99]);
+    assert.deepEqual(rest, { bytesWritten: 0, bytesLive: 0, records: 0, lastVersion: 0 });
+  });
+
+  it('that is cut short is refused', () => {
+    const bytes = encodeSegmentStats(newSegmentStats(5, 2, 99));
+    for (const length of [0, 8, 47]) {
+      assert.throws(() => decodeSegmentStats(5, bytes.subarray(0, length)), RangeError);
+    }
+  });
+});

@@ -1,0 +1,109 @@
+/**
+ * What the tests of the store in the primary share: an open index in a temporary directory, records,
+ * the files of segments, and an index whose writes can be held up or made to fail.
+ */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { openDirectory, type StoreDirectory } from '../../../src/primary/store/directory.ts';
+import { type Index, openIndex } from '../../../src/primary/store/index-files.ts';
+import { encodeRecord, Kind } from '../../../src/protocol/record.ts';
+import { segmentFileName } from '../../../src/segments/format.ts';
+import { temporaryDirectory } from '../../temporary-directory.ts';
+
+export const SILENT = pino({ level: 'silent' });
+
+type Test = Parameters<typeof temporaryDirectory>[0];
+
+/** A store's directory with its index, both given up when the test ends. */
+export async function openedIndex(
+  test: Test,
+): Promise<{ directory: StoreDirectory; index: Index }> {
+  const directory = await openDirectory(await temporaryDirectory(test));
+  const index = await openIndex(directory);
+  test.after(async () => {
+    await index.close();
+    await directory.release();
+  });
+  return { directory, index };
+}
+
+export interface RecordOptions {
+  readonly segment?: number;
+  readonly offset?: number;
+  readonly storedBytes?: number;
+  readonly expiresAtMs?: number;
+}
+
+/** The record of a body that lies in a segment. */
+export function recordOf(key: string, options: RecordOptions = {}): Buffer {
+  const { segment = 1, offset = 100, storedBytes = 10, expiresAtMs = 0 } = options;
+  return encodeRecord(Buffer.from(key), {
+    kind: Kind.raw,
+    version: 0,
+    storedAtMs: 1,
+    expiresAtMs,
+    staleWhileRevalidateUntilMs: 0,
+    staleIfErrorUntilMs: 0,
+    pointer: { segment, offset },
+    plainBytes: storedBytes,
+    storedBytes,
+    checksums: Buffer.alloc(8),
+    etag: null,
+    contentType: null,
+    contentEncoding: null,
+    tags: [],
+    costMs: 0,
+    expire: null,
+    duration: null,
+  });
+}
+
+/** Makes the file of a segment, with nothing in it. */
+export async function createSegmentFile(directory: StoreDirectory, id: number): Promise<string> {
+  const path = join(directory.segmentsPath, segmentFileName(id));
+  await (await open(path, 'w')).close();
+  return path;
+}
+
+/** Writes of an index that wait, from the next one on, until they are let go. */
+export interface HeldWrites {
+  /** Resolves when a write waits. */
+  readonly reached: Promise<void>;
+  letGo(): void;
+}
+
+export function holdWrites(index: Index): HeldWrites {
+  let letGo = (): void => undefined;
+  let arrive = (): void => undefined;
+  const reached = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const batch = index.batch.bind(index) as (...args: unknown[]) => Promise<void>;
+  Object.assign(index, {
+    batch: async (...args: unknown[]) => {
+      arrive();
+      await released;
+      await batch(...args);
+    },
+  });
+  return {
+    reached,
+    letGo: () => {
+      Reflect.deleteProperty(index, 'batch');
+      letGo();
+    },
+  };
+}
+
+/** Has every write of the index fail like LevelDB's own; answers how to end that. */
+export function failWrites(index: Index, message: string, code: string): () => void {
+  const error = Object.assign(new Error(message), { code });
+  Object.assign(index, { batch: () => Promise.reject(error) });
+  return () => {
+    Reflect.deleteProperty(index, 'batch');
+  };
+}
