@@ -6,7 +6,7 @@ import { isIPv6 } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
-import { probeAddress } from './listen-probe.ts';
+import { ListeningSocket } from './listening-socket.ts';
 import { openDirectory, type StoreDirectory } from './store/directory.ts';
 import { Storage } from './store/storage.ts';
 import { Supervisor } from './supervisor.ts';
@@ -34,12 +34,13 @@ async function serveDirectory(
   stop: Promise<StopSignal>,
   log: Logger,
 ): Promise<number> {
-  const port = await probeAddress(config.host, config.port);
+  const listening = await ListeningSocket.bind(config.host, config.port);
   const { indexPath, segmentsPath } = directory;
   const supervisor = new Supervisor({
     workers: config.workers,
-    welcome: { config, port, segmentsPath, version: PACKAGE_VERSION },
+    welcome: { config, segmentsPath, version: PACKAGE_VERSION },
     indexPath,
+    listening,
     log,
   });
   const storage = await Storage.open({
@@ -50,7 +51,7 @@ async function serveDirectory(
   });
   try {
     await supervisor.start(storage);
-    announce(config, port, directory, log);
+    announce(config, listening.port, directory, log);
     const signal = await stop;
     log.info({ signal }, 'stopping');
   } finally {

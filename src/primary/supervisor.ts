@@ -5,14 +5,15 @@
 import type { Logger } from 'pino';
 import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
 import type { Welcome } from '../protocol/welcome.ts';
-import { CannotRunError } from './exit.ts';
+import type { ListeningSocket } from './listening-socket.ts';
 import type { Storage } from './store/storage.ts';
-import { prepareForks, WorkerProcess } from './worker-process.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 export interface SupervisorOptions {
   readonly workers: number;
   readonly welcome: Omit<Welcome, 'writer'>;
   readonly indexPath: string;
+  readonly listening: ListeningSocket;
   readonly log: Logger;
 }
 
@@ -34,21 +35,16 @@ export class Supervisor {
   #earlyDeaths = 0;
   #isStopping = false;
   readonly #watchers = new Set<() => void>();
-  #startFailure: CannotRunError | undefined;
-  #hasStarted = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
-  /** Forks all workers; resolves when they listen. Throws a CannotRunError when they cannot. */
+  /** Forks all workers; resolves when they listen, or when the server is asked to stop before. */
   async start(storage: Storage): Promise<void> {
     this.#storage = storage;
-    prepareForks();
     for (let nth = 0; nth < this.#options.workers; nth++) this.#fork();
     await this.#until(() => this.#isStopping || this.#areAllReady());
-    if (this.#startFailure !== undefined) throw this.#startFailure;
-    this.#hasStarted = true;
   }
 
   /** The counters of all workers since the server's start, dead ones included. */
@@ -76,9 +72,14 @@ export class Supervisor {
     );
   }
 
-  /** Asks all workers to finish and leave; kills those that have not after `timeoutMs`. */
+  /**
+   * Asks all workers to finish and leave; kills those that have not after `timeoutMs`. The socket is
+   * closed here first and by the workers last, so that no connection waits with nobody to accept it.
+   */
   async drain(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
+    this.#options.listening.close();
+    this.#onChange();
     for (const worker of this.#workers) worker.drain();
     const deadline = setTimeout(() => this.#killAll('the drain timeout is over'), timeoutMs);
     await this.#until(() => this.#workers.size === 0);
@@ -98,6 +99,7 @@ export class Supervisor {
     const worker = new WorkerProcess({
       welcome: { ...this.#options.welcome, writer: this.#lastWriter },
       indexPath: this.#options.indexPath,
+      listeningFd: this.#options.listening.fd,
       storage: this.#storage,
       sumCounters: () => this.sumCounters(),
       log: this.#options.log,
@@ -106,7 +108,6 @@ export class Supervisor {
           this.#options.log.debug({ pid: worker.pid }, 'a worker is ready');
           this.#onChange();
         },
-        onListenFailed: (_, reason) => this.#listenFailed(reason),
         onExit: (_, lifeMs) => this.#exited(worker, lifeMs),
       },
     });
@@ -126,15 +127,6 @@ export class Supervisor {
     const delayMs = Math.min(BACK_OFF_MIN_MS * 2 ** (this.#earlyDeaths - 1), BACK_OFF_MAX_MS);
     this.#options.log.warn({ delayMs }, 'a worker died early; its successor waits');
     setTimeout(() => this.#fork(), delayMs);
-  }
-
-  #listenFailed(reason: string): void {
-    this.#options.log.error({ reason }, 'a worker cannot listen');
-    if (this.#hasStarted) return;
-    this.#startFailure ??= new CannotRunError(reason);
-    this.#isStopping = true;
-    this.#killAll('the start failed');
-    this.#onChange();
   }
 
   #onChange(): void {

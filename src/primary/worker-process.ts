@@ -1,7 +1,7 @@
 /**
  * One worker's life, seen by the primary: forked, greeted, ready, draining, gone.
  */
-import cluster, { type Worker } from 'node:cluster';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
@@ -15,12 +15,11 @@ import type { Storage } from './store/storage.ts';
 const SILENCE_MAX_MS = 5000;
 /** A worker may take this long from its fork until it listens. */
 const START_MAX_MS = 30_000;
-/** The channel's place in the worker's descriptors. */
-const CHANNEL_STDIO = 4;
+/** The worker's own file: under pm2 the main module is pm2's, not ours. */
+const WORKER_FILE = fileURLToPath(moduleUrl('../workers/main', import.meta.url));
 
 export interface WorkerEvents {
   onReady(worker: WorkerProcess): void;
-  onListenFailed(worker: WorkerProcess, reason: string): void;
   /** The process has ended; `lifeMs` is the time since it was ready, undefined when it never was. */
   onExit(worker: WorkerProcess, lifeMs: number | undefined): void;
 }
@@ -28,26 +27,26 @@ export interface WorkerEvents {
 export interface WorkerProcessOptions {
   readonly welcome: Welcome;
   readonly indexPath: string;
+  /** The descriptor of the listening socket. */
+  readonly listeningFd: number;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
   readonly log: Logger;
   readonly events: WorkerEvents;
 }
 
-/** How workers are forked: a file of its own, a shared listening handle, the channel as a pipe. */
-export function prepareForks(): void {
-  // Each worker accepts for itself: half the CPU per connection of round robin through the primary.
-  cluster.schedulingPolicy = cluster.SCHED_NONE;
-  cluster.setupPrimary({
-    // Under pm2 the default would be pm2's own wrapper.
-    exec: fileURLToPath(moduleUrl('../workers/main', import.meta.url)),
-    args: [],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+/** Starts a worker. Its descriptors: 0 to 2 as usual, 3 the channel, 4 the listening socket. */
+function startProcess(listeningFd: number, indexPath: string): ChildProcess {
+  // A debugger's port can be used by one process only.
+  const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
+  return spawn(process.execPath, [...execArgv, WORKER_FILE], {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', listeningFd],
+    env: { ...process.env, BIGCACHE_INDEX_PATH: indexPath },
   });
 }
 
 export class WorkerProcess {
-  readonly #worker: Worker;
+  readonly #process: ChildProcess;
   readonly #session: WorkerSession;
   readonly #log: Logger;
   readonly #watch: NodeJS.Timeout;
@@ -58,13 +57,12 @@ export class WorkerProcess {
   counters: Counters = newCounters();
   #isDraining = false;
 
-  /** Forks the worker. REQUIRES: `prepareForks` has been called. */
   constructor(options: WorkerProcessOptions) {
     const { welcome, events } = options;
     this.#log = options.log.child({ worker: welcome.writer });
-    this.#worker = cluster.fork({ BIGCACHE_INDEX_PATH: options.indexPath });
+    this.#process = startProcess(options.listeningFd, options.indexPath);
     this.#session = new WorkerSession({
-      stream: this.#worker.process.stdio[CHANNEL_STDIO] as Duplex,
+      stream: this.#process.stdio[3] as Duplex,
       welcome,
       storage: options.storage,
       sumCounters: options.sumCounters,
@@ -74,7 +72,6 @@ export class WorkerProcess {
           this.#readyAtMs = Date.now();
           events.onReady(this);
         },
-        onListenFailed: (reason) => events.onListenFailed(this, reason),
         onReport: (counters) => {
           this.#lastSignMs = Date.now();
           this.counters = counters;
@@ -82,22 +79,26 @@ export class WorkerProcess {
         onClose: (error) => this.#channelClosed(error),
       },
     });
-    this.#worker.on('exit', (code, signal) => {
+    this.#process.on('exit', (code, signal) => {
       clearInterval(this.#watch);
       if (!this.#isDraining) this.#log.warn({ code, signal, pid: this.pid }, 'a worker died');
       // What it sent is still read from the channel to its end, which seals its segments.
       events.onExit(this, this.#readyAtMs === undefined ? undefined : Date.now() - this.#readyAtMs);
     });
-    this.#worker.on('error', (error) => this.#log.warn({ err: error }, 'a worker has failed'));
+    this.#process.on('error', (error) => this.#log.error({ err: error }, 'a worker has failed'));
     this.#watch = setInterval(() => this.#checkSigns(), 500);
   }
 
   get pid(): number {
-    return this.#worker.process.pid ?? 0;
+    return this.#process.pid ?? 0;
   }
 
   get isReady(): boolean {
-    return this.#readyAtMs !== undefined && !this.#worker.isDead();
+    return this.#readyAtMs !== undefined && this.#isAlive;
+  }
+
+  get #isAlive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
   get session(): WorkerSession {
@@ -110,7 +111,7 @@ export class WorkerProcess {
   }
 
   kill(): void {
-    this.#worker.process.kill('SIGKILL');
+    this.#process.kill('SIGKILL');
   }
 
   /** The worker's counters as they are now, or as it last reported them. */
@@ -127,8 +128,7 @@ export class WorkerProcess {
   #channelClosed(error: Error | undefined): void {
     if (error !== undefined) this.#log.error({ err: error }, "a worker's channel was closed");
     // Without its channel it ends itself within a second; this is for one that does not.
-    if (!this.#worker.isDead())
-      setTimeout(() => this.kill(), error === undefined ? 2000 : 0).unref();
+    if (this.#isAlive) setTimeout(() => this.kill(), error === undefined ? 2000 : 0).unref();
   }
 
   #checkSigns(): void {

@@ -16,7 +16,6 @@ export type Message = readonly [opcode: OpcodeValue, id: number, ...fields: unkn
 type FieldCheck = (value: unknown) => boolean;
 
 const isInteger: FieldCheck = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isText: FieldCheck = (value) => typeof value === 'string' && value.length <= 1024;
 const isAnything: FieldCheck = () => true;
 const isKey: FieldCheck = (value) => typeof value === 'string' && isCanonicalKey(value);
 const isPrefix: FieldCheck = (value) =>
@@ -32,7 +31,6 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.hello]: [isInteger, isInteger],
   [Opcode.ready]: [],
   [Opcode.report]: [isCounterList],
-  [Opcode.listenFailed]: [isText],
   [Opcode.drain]: [],
   [Opcode.collect]: [],
   [Opcode.sealAll]: [],

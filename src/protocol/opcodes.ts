@@ -14,7 +14,6 @@ export const Opcode = {
   hello: 2,
   ready: 3,
   report: 4,
-  listenFailed: 5,
   // A worker's life, from the primary.
   drain: 8,
   collect: 9,

@@ -5,8 +5,6 @@ import type { Config } from './config.ts';
 
 export interface Welcome {
   readonly config: Config;
-  /** The port that was chosen where the configuration says 0. */
-  readonly port: number;
   readonly segmentsPath: string;
   /** The worker's number, used as the writer of its segments; never given twice in one run. */
   readonly writer: number;

@@ -2,7 +2,6 @@
  * Entry of an HTTP worker process: connects to the primary over the inherited channel, listens, and
  * leaves when it is told to or when the primary is gone.
  */
-import cluster from 'node:cluster';
 import { Socket } from 'node:net';
 import { pino } from 'pino';
 import { Opcode, PROTOCOL_VERSION } from '../protocol/opcodes.ts';
@@ -11,18 +10,16 @@ import { closeInherited } from './inherited-descriptors.ts';
 import { PrimaryLink } from './primary-link.ts';
 import { startWorker } from './worker.ts';
 
-/** The channel's descriptor; see the fork in primary/worker-process.ts. */
-const CHANNEL_FD = 4;
+/** The channel's descriptor; see the start of the process in primary/worker-process.ts. */
+const CHANNEL_FD = 3;
 
 const indexPath = process.env['BIGCACHE_INDEX_PATH'];
-if (indexPath === undefined || cluster.worker === undefined) {
+if (indexPath === undefined) {
   throw new Error('a worker is started by the primary: run dist/primary.js');
 }
 closeInherited(indexPath);
 // Only the primary reacts to signals; a process manager sends them to the whole tree.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-// Otherwise the cluster module would end this process before it has answered what is open.
-cluster.worker.exitedAfterDisconnect = true;
 
 const link = new PrimaryLink(new Socket({ fd: CHANNEL_FD, readable: true, writable: true }));
 const welcome = (await link.channel.request(

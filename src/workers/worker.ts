@@ -1,6 +1,7 @@
 /**
  * One worker's life: builds the store and the HTTP app, listens, reports each second, drains.
  */
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -12,6 +13,7 @@ import { Descriptors } from '../segments/descriptors.ts';
 import { SegmentLog } from '../segments/segment-log.ts';
 import { SlabPool } from '../segments/slabs.ts';
 import { WarmSet } from '../segments/warm-set.ts';
+import { stopAccepting } from './accepting.ts';
 import { buildApp } from './app.ts';
 import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
@@ -20,11 +22,11 @@ import { SegmentStore } from './store/segment-store.ts';
 const REPORT_EVERY_MS = 1000;
 /** Without its primary a worker answers what is open and is gone within a second. */
 const ORPHAN_MS = 900;
-const LISTEN_RETRY_FOR_MS = 5000;
-const LISTEN_RETRY_EVERY_MS = 200;
+/** The listening socket, which all workers inherit and accept from. */
+const LISTENING_FD = 4;
 const SEAL_POLL_MS = 5;
 
-/** Runs the worker; resolves when it listens, or when it has reported that it cannot. */
+/** Runs the worker; resolves when it listens. */
 export async function startWorker(link: PrimaryLink, welcome: Welcome, log: Logger): Promise<void> {
   const worker = new RunningWorker(link, welcome, log);
   await worker.listen();
@@ -68,22 +70,9 @@ class RunningWorker {
 
   async listen(): Promise<void> {
     const app = await this.#app;
-    const { config, port } = this.#welcome;
-    const giveUpAt = Date.now() + LISTEN_RETRY_FOR_MS;
-    for (;;) {
-      try {
-        await app.listen({ host: config.host, port });
-        break;
-      } catch (error) {
-        const { code, message } = error as NodeJS.ErrnoException;
-        if (code !== 'EADDRINUSE' || Date.now() >= giveUpAt) {
-          const reason = `cannot listen on ${config.host} port ${port}: ${code ?? message}`;
-          this.#link.channel.notify(Opcode.listenFailed, reason);
-          return;
-        }
-      }
-      await sleep(LISTEN_RETRY_EVERY_MS);
-    }
+    await app.ready();
+    app.server.listen({ fd: LISTENING_FD });
+    await once(app.server, 'listening');
     this.#link.channel.notify(Opcode.ready);
     setInterval(() => this.#link.report(this.#counters), REPORT_EVERY_MS);
   }
@@ -122,6 +111,7 @@ class RunningWorker {
   /** Stops accepting, answers what was accepted, seals, leaves. */
   async #finish(): Promise<void> {
     const app = await this.#app;
+    await stopAccepting(app.server);
     await app.close();
     await this.#sealAll();
     this.#link.report(this.#counters);

@@ -99,7 +99,7 @@ export class ServerProcess {
   /** The living worker processes. */
   get workerPids(): number[] {
     const children = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
-    return children.trim().split(' ').filter(Boolean).map(Number);
+    return children.trim().split(' ').filter(Boolean).map(Number).filter(isAlive);
   }
 
   /** Asks the server to stop; resolves with its exit code. */

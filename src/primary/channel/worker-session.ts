@@ -14,7 +14,6 @@ import type { Storage } from '../store/storage.ts';
 /** What the session tells about its worker. */
 export interface SessionEvents {
   onReady(): void;
-  onListenFailed(reason: string): void;
   /** A sign of life, with the worker's counters since its start. */
   onReport(counters: Counters): void;
   onClose(error: Error | undefined): void;
@@ -163,7 +162,6 @@ export class WorkerSession {
     const { events } = this.#options;
     if (opcode === Opcode.ready) events.onReady();
     else if (opcode === Opcode.report) events.onReport(countersFromList(fields[0]));
-    else if (opcode === Opcode.listenFailed) events.onListenFailed(fields[0] as string);
   }
 
   #closed(error: Error | undefined): void {

@@ -85,13 +85,12 @@ export class TestServer {
     const [primaryEnd, workerEnd] = streamPair();
     const session = new WorkerSession({
       stream: primaryEnd,
-      welcome: { config: DEFAULT_CONFIG, port: 0, segmentsPath, writer, version: '0' },
+      welcome: { config: DEFAULT_CONFIG, segmentsPath, writer, version: '0' },
       storage: this.storage,
       sumCounters: async () => newCounters(),
       log: SILENT,
       events: {
         onReady: () => undefined,
-        onListenFailed: () => undefined,
         onReport: () => undefined,
         onClose: () => undefined,
       },

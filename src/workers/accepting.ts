@@ -1,0 +1,24 @@
+/**
+ * The end of accepting connections, so late that hardly any waits in the kernel when it comes: what
+ * waits there when a listening socket is closed is reset, although it looks accepted to its client.
+ */
+import type { Server } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+/** Under constant traffic the quiet moment may never come. */
+const TURNS_MAX = 50;
+
+/** Closes the listening socket at the end of the first turn of the loop that accepted nothing. */
+export async function stopAccepting(server: Server): Promise<void> {
+  let hasAccepted = true;
+  const note = (): void => {
+    hasAccepted = true;
+  };
+  server.on('connection', note);
+  for (let turn = 0; turn < TURNS_MAX && hasAccepted; turn++) {
+    hasAccepted = false;
+    await nextTurn();
+  }
+  server.off('connection', note);
+  server.close();
+}
