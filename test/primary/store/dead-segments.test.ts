@@ -1,0 +1,156 @@
+/** Which segment files go, which stay, and in what order it happens. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import walkSegment, { type WalkResult } from '../../../src/primary/jobs/walk-segment.ts';
+import { DeadSegments } from '../../../src/primary/store/dead-segments.ts';
+import { EntryStore } from '../../../src/primary/store/entry-store.ts';
+import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
+import { segmentFileName } from '../../../src/segments/format.ts';
+import { createSegmentFile, openedIndex, recordOf, SILENT } from './store-setup.ts';
+
+/** A store, and a sweeper that tells which segments the workers were to drop, file gone or not. */
+async function sweeping(
+  test: Parameters<typeof openedIndex>[0],
+  walk: (request: Parameters<typeof walkSegment>[0]) => Promise<WalkResult> = walkSegment,
+) {
+  const { directory, index } = await openedIndex(test);
+  const store = await EntryStore.load(index);
+  const { indexPath, segmentsPath } = directory;
+  const pathOf = (segment: number): string => join(segmentsPath, segmentFileName(segment));
+  const dropped: string[] = [];
+  const newSweeper = (over: EntryStore): DeadSegments =>
+    new DeadSegments({
+      store: over,
+      jobs: { walkSegment: walk },
+      indexPath,
+      segmentsPath,
+      log: SILENT,
+      onDrop: (segment) => {
+        dropped.push(`${segment} ${existsSync(pathOf(segment)) ? 'early' : 'gone'}`);
+      },
+    });
+  /** A segment with its file; sealed unless `isOpen`. */
+  const granted = async (isOpen = false): Promise<number> => {
+    const segment = await store.grantSegment(1);
+    await createSegmentFile(directory, segment);
+    if (!isOpen) await store.sealSegment(1, segment);
+    return segment;
+  };
+  return {
+    store,
+    index,
+    directory,
+    sweeper: newSweeper(store),
+    newSweeper,
+    granted,
+    pathOf,
+    dropped,
+  };
+}
+
+describe('a sweep for dead segments', () => {
+  it('drops what is sealed and holds nothing, and tells it once the file is gone', async (t) => {
+    const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
+    const [dead, open] = [await granted(), await granted(true)];
+    await sweeper.sweep();
+    assert.deepEqual(dropped, [`${dead} gone`]);
+    assert.deepEqual([...store.segments.keys()], [open]);
+    assert.ok(existsSync(pathOf(open)));
+  });
+
+  it('keeps a segment as long as a record points to it', async (t) => {
+    const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
+    const segment = await granted(true);
+    await store.commit(1, 'key', recordOf('key', { segment }));
+    await store.sealSegment(1, segment);
+    await sweeper.sweep();
+    assert.ok(existsSync(pathOf(segment)));
+    await store.delete('key');
+    await sweeper.sweep();
+    assert.deepEqual(dropped, [`${segment} gone`]);
+  });
+
+  it('drops what is older than the last clear without walking it', async (t) => {
+    const { store, sweeper, granted, dropped } = await sweeping(t, () =>
+      Promise.reject(new Error('a walk')),
+    );
+    const segment = await granted(true);
+    await store.commit(1, 'key', recordOf('key', { segment }));
+    await store.purge('');
+    await sweeper.sweep();
+    assert.deepEqual(dropped, [], 'it is still being written');
+    await store.sealSegment(1, segment);
+    await sweeper.sweep();
+    assert.deepEqual(dropped, [`${segment} gone`]);
+  });
+
+  it('keeps what its walk finds records in, and does not walk it again', async (t) => {
+    let walks = 0;
+    const { store, sweeper, granted, pathOf } = await sweeping(t, async () => {
+      walks += 1;
+      return { appends: 1, pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }] };
+    });
+    const segment = await granted(true);
+    await store.commit(1, 'key', recordOf('key', { segment }));
+    await store.delete('key');
+    await store.sealSegment(1, segment);
+    await sweeper.sweep();
+    await sweeper.sweep();
+    assert.equal(walks, 1);
+    assert.ok(existsSync(pathOf(segment)));
+  });
+
+  it('forgets a segment whose file was never made, or went just before a crash', async (t) => {
+    const { store, sweeper, granted, pathOf } = await sweeping(t);
+    const segment = await granted();
+    await unlink(pathOf(segment));
+    await sweeper.sweep();
+    assert.equal(store.segments.size, 0);
+  });
+
+  it('finishes after a restart what was marked before it', async (t) => {
+    const { store, index, newSweeper, granted, pathOf } = await sweeping(t);
+    const segment = await granted();
+    assert.equal(await store.markDropping(segment), true);
+    const restarted = await EntryStore.load(index);
+    assert.equal(restarted.segments.get(segment)?.state, SegmentState.dropping);
+    await newSweeper(restarted).sweep();
+    assert.ok(!existsSync(pathOf(segment)));
+    assert.equal(restarted.segments.size, 0);
+  });
+
+  it('tries again later when a file cannot be removed', async (t) => {
+    const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
+    const segment = await granted();
+    await unlink(pathOf(segment));
+    await mkdir(pathOf(segment));
+    await sweeper.sweep();
+    assert.equal(store.segments.get(segment)?.state, SegmentState.dropping);
+    assert.deepEqual(dropped, []);
+    await rmdir(pathOf(segment));
+    await sweeper.sweep();
+    assert.equal(store.segments.size, 0);
+  });
+
+  it('marks no segment that is open, or that a record points to', async (t) => {
+    const { store, granted } = await sweeping(t);
+    const segment = await granted(true);
+    assert.equal(await store.markDropping(segment), false);
+    await store.commit(1, 'key', recordOf('key', { segment }));
+    await store.sealSegment(1, segment);
+    assert.equal(await store.markDropping(segment), false);
+    assert.equal(await store.markDropping(segment + 1), false);
+  });
+
+  it('does nothing any more once it is stopped', async (t) => {
+    const { sweeper, granted, pathOf } = await sweeping(t);
+    const segment = await granted();
+    sweeper.start();
+    await sweeper.stop();
+    await sweeper.sweep();
+    assert.ok(existsSync(pathOf(segment)));
+  });
+});

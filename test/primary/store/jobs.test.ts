@@ -1,0 +1,128 @@
+/** What the job threads find, called without their threads. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import scanEntries, { type ScanRequest } from '../../../src/primary/jobs/scan-entries.ts';
+import walkSegment from '../../../src/primary/jobs/walk-segment.ts';
+import { entryKey, entryRange } from '../../../src/primary/store/index-keys.ts';
+import { stampVersion } from '../../../src/protocol/record.ts';
+import { segmentFileName } from '../../../src/segments/format.ts';
+import { appendTo, newLog, TestGrants } from '../../segments/segment-setup.ts';
+import { openedIndex, type RecordOptions, recordOf } from './store-setup.ts';
+
+function versioned(key: string, version: number, options: RecordOptions = {}): Buffer {
+  const record = recordOf(key, options);
+  stampVersion(Buffer.from(key), record, version);
+  return record;
+}
+
+describe('a scan of entries', () => {
+  async function scanned(
+    test: Parameters<typeof openedIndex>[0],
+    records: Readonly<Record<string, Buffer>>,
+    request: Partial<ScanRequest>,
+  ) {
+    const { directory, index } = await openedIndex(test);
+    for (const [key, record] of Object.entries(records)) await index.put(entryKey(key), record);
+    return scanEntries({
+      indexPath: directory.indexPath,
+      ...entryRange(''),
+      entriesMax: 1000,
+      expiredBeforeMs: 0,
+      clearVersion: 0,
+      purges: [],
+      ...request,
+    });
+  }
+
+  it('finds what expired in time, what was purged and what was cleared', async (t) => {
+    const records = {
+      cleared: versioned('cleared', 5),
+      early: versioned('early', 11, { expiresAtMs: 1000 }),
+      late: versioned('late', 12, { expiresAtMs: 1001 }),
+      'p/old': versioned('p/old', 13),
+      'p/young': versioned('p/young', 15),
+      sound: versioned('sound', 14),
+    };
+    const { dead, next } = await scanned(t, records, {
+      expiredBeforeMs: 1000,
+      clearVersion: 10,
+      purges: [{ version: 14, prefix: 'p/' }],
+    });
+    assert.deepEqual(dead, [
+      { key: 'cleared', version: 5 },
+      { key: 'early', version: 11 },
+      { key: 'p/old', version: 13 },
+    ]);
+    assert.equal(next, undefined);
+  });
+
+  it('finds records of which less than a head is left, with the version that the lane sees', async (t) => {
+    const whole = versioned('whole', 3);
+    const records = {
+      a: Buffer.alloc(0),
+      b: whole.subarray(0, 10),
+      c: whole.subarray(0, 68),
+      whole,
+    };
+    const { dead } = await scanned(t, records, {});
+    assert.deepEqual(dead, [
+      { key: 'a', version: 0 },
+      { key: 'b', version: 3 },
+      { key: 'c', version: 3 },
+    ]);
+  });
+
+  it('ends a chunk where it was told, and says where the next begins', async (t) => {
+    const names = Array.from({ length: 1200 }, (_, nth) => `key ${String(nth).padStart(4, '0')}`);
+    const records = Object.fromEntries(names.map((name) => [name, versioned(name, 1)]));
+    const first = await scanned(t, records, { entriesMax: 600, clearVersion: 1 });
+    assert.ok(first.scanned >= 600 && first.scanned < names.length);
+    assert.deepEqual(
+      first.dead.map(({ key }) => key),
+      names.slice(0, first.scanned),
+    );
+    const next = Buffer.from(first.next ?? []);
+    assert.equal(Buffer.compare(entryKey(names[first.scanned - 1] ?? ''), next), -1);
+    assert.equal(Buffer.compare(next, entryKey(names[first.scanned] ?? '')), -1);
+  });
+});
+
+describe('a walk over the keys of a segment', () => {
+  it('finds the records that point into it, and only those', async (t) => {
+    const { directory, index } = await openedIndex(t);
+    const log = newLog(directory.segmentsPath, new TestGrants(), 1024 * 1024);
+    for (const key of ['here', 'moved', 'removed']) {
+      (await appendTo(log, key, Buffer.from(key))).settle(true);
+    }
+    await index.put(entryKey('here'), versioned('here', 7, { segment: 1 }));
+    await index.put(entryKey('moved'), versioned('moved', 8, { segment: 2 }));
+    const { indexPath, segmentsPath } = directory;
+    const segmentPath = join(segmentsPath, segmentFileName(1));
+    const found = await walkSegment({ indexPath, segmentPath, segment: 1 });
+    assert.deepEqual(found, { appends: 3, pointing: [{ key: 'here', version: 7 }] });
+    await log.sealAll();
+  });
+
+  it('names at most 100 records, and has walked all', async (t) => {
+    const { directory, index } = await openedIndex(t);
+    const log = newLog(directory.segmentsPath, new TestGrants(), 1024 * 1024);
+    const keys = Array.from({ length: 700 }, (_, nth) => `key ${nth}`);
+    await Promise.all(
+      keys.map(async (key) => (await appendTo(log, key, Buffer.from(key))).settle(true)),
+    );
+    for (const key of keys) await index.put(entryKey(key), versioned(key, 1, { segment: 1 }));
+    const { indexPath, segmentsPath } = directory;
+    const segmentPath = join(segmentsPath, segmentFileName(1));
+    const { appends, pointing } = await walkSegment({ indexPath, segmentPath, segment: 1 });
+    assert.deepEqual([appends, pointing.length], [700, 100]);
+    await log.sealAll();
+  });
+
+  it('finds nothing where the file was never made', async (t) => {
+    const { directory } = await openedIndex(t);
+    const segmentPath = join(directory.segmentsPath, segmentFileName(9));
+    const found = await walkSegment({ indexPath: directory.indexPath, segmentPath, segment: 9 });
+    assert.deepEqual(found, { appends: 0, pointing: [] });
+  });
+});
