@@ -44,7 +44,8 @@ export class EntryWriter {
 
   /**
    * Writes an entry; when this resolves, it is committed. Rejects with what the body throws, or with
-   * the error of the append or the commit; then a body that was appended is voided.
+   * the error of the append or the commit; then a body that was appended is voided. A piece of a
+   * body that is still arriving is not looked at any more once the next was asked for.
    */
   async write(
     key: string,
@@ -90,14 +91,20 @@ export class EntryWriter {
     describe: (plainBytes: number) => AppendMeta,
   ): Promise<Placed> {
     const { segments } = this.#options;
-    if (Buffer.isBuffer(body) && body.length <= WHOLE_BODY_BYTES_MAX) {
-      return segments.append(key, kind, describe(body.length), body);
+    if (Buffer.isBuffer(body)) {
+      return body.length <= WHOLE_BODY_BYTES_MAX
+        ? segments.append(key, kind, describe(body.length), body)
+        : segments.appendStream(key, kind, once(body), describe);
     }
-    const start = await takeStart(Buffer.isBuffer(body) ? once(body) : body);
-    if (start.rest === undefined) {
-      return segments.append(key, kind, describe(start.bytes.length), start.bytes);
+    const { start, rest } = await takeStart(body);
+    if (rest === undefined) return segments.append(key, kind, describe(start.length), start);
+    try {
+      return await segments.appendStream(key, kind, chain(start, rest), describe);
+    } catch (error) {
+      // Where no segment was granted nobody has begun to read the rest, so nobody else ends it.
+      await rest.return?.();
+      throw error;
     }
-    return segments.appendStream(key, kind, chain(start.bytes, start.rest), describe);
   }
 }
 
@@ -106,33 +113,34 @@ async function* once(body: Buffer): AsyncGenerator<Buffer> {
 }
 
 async function* chain(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield start;
-    for (;;) {
-      const { done, value } = await rest.next();
-      if (done === true) return;
-      yield value;
-    }
-  } finally {
-    await rest.return?.();
+  yield start;
+  for (;;) {
+    const { done, value } = await rest.next();
+    if (done === true) return;
+    yield value;
   }
 }
 
 /**
- * Reads up to one byte more than a shared segment takes. `rest` goes on where `bytes` ends, and is
- * undefined when that was all.
+ * Reads up to one byte more than a shared segment takes. `rest` goes on where `start` ends, and is
+ * undefined when that was all. A piece is valid only until the next is asked for, so it is copied.
  */
 async function takeStart(
   body: AsyncIterable<Buffer>,
-): Promise<{ bytes: Buffer; rest: AsyncIterator<Buffer> | undefined }> {
+): Promise<{ start: Buffer; rest: AsyncIterator<Buffer> | undefined }> {
   const iterator = body[Symbol.asyncIterator]();
-  const chunks: Buffer[] = [];
+  let start = Buffer.alloc(0);
   let bytes = 0;
   while (bytes <= WHOLE_BODY_BYTES_MAX) {
     const { done, value } = await iterator.next();
-    if (done === true) return { bytes: Buffer.concat(chunks, bytes), rest: undefined };
-    chunks.push(value);
+    if (done === true) return { start: start.subarray(0, bytes), rest: undefined };
+    if (bytes + value.length > start.length) {
+      const longer = Buffer.allocUnsafe(Math.max(bytes + value.length, 2 * start.length));
+      start.copy(longer, 0, 0, bytes);
+      start = longer;
+    }
+    value.copy(start, bytes);
     bytes += value.length;
   }
-  return { bytes: Buffer.concat(chunks, bytes), rest: iterator };
+  return { start: start.subarray(0, bytes), rest: iterator };
 }

@@ -138,9 +138,8 @@ describe('a log of segments', () => {
     const log = newLog(await temporaryDirectory(t), grants, MiB);
     grants.failure = new BigCacheError('STORE_CLOSED');
     const refused = [1, 2, 3].map((nth) => appendTo(log, `key ${nth}`, pattern(10)));
-    for (const one of [...refused, streamTo(log, 'long', inPieces(pattern(10), 5))]) {
-      await assert.rejects(one, grants.failure);
-    }
+    refused.push(streamTo(log, 'long', inPieces(pattern(10), 5)));
+    await Promise.all(refused.map((one) => assert.rejects(one, grants.failure)));
     assert.ok(log.isIdle);
     grants.failure = undefined;
     const placed = await appendTo(log, 'key', pattern(10));

@@ -137,7 +137,7 @@ describe('after a write of the index has failed', () => {
         store.delete('kept'),
         store.purge(''),
       ];
-      for (const one of failing) await assert.rejects(one, isCode(refusal));
+      await Promise.all(failing.map((one) => assert.rejects(one, isCode(refusal))));
       repair();
       // Even if the disk has room again: what LevelDB would take now, it may lose.
       await assert.rejects(store.delete('kept'), isCode(refusal));

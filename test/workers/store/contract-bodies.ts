@@ -126,7 +126,7 @@ export function closing(subject: Subject): void {
       store.clear(),
       store.count(),
     ];
-    for (const promise of refused) await rejectsWith(promise, 'STORE_CLOSED');
+    await Promise.all(refused.map((promise) => rejectsWith(promise, 'STORE_CLOSED')));
     await store.open();
     assertBytes(await read(store, 'kept'), Buffer.from('x'), 'after opening');
     assert.equal(await store.count(), 1);

@@ -70,8 +70,8 @@ export function entries(subject: Subject): void {
     const keys = [
       'k',
       'K',
-      'k/',
-      'k?',
+      'k/1',
+      'k?y=1',
       'k?x=1',
       'k?x=2',
       '한'.normalize('NFC'),

@@ -1,0 +1,174 @@
+/** The primary's end of a worker's channel: what it serves, refuses and passes on. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { WorkerSession } from '../../src/primary/channel/worker-session.ts';
+import { openDirectory } from '../../src/primary/store/directory.ts';
+import { SegmentState } from '../../src/primary/store/segment-stats.ts';
+import { Storage } from '../../src/primary/store/storage.ts';
+import { Channel } from '../../src/protocol/channel.ts';
+import { BigCacheError } from '../../src/protocol/errors.ts';
+import { encodeFrame } from '../../src/protocol/frame.ts';
+import { MISS_CODES } from '../../src/protocol/miss.ts';
+import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
+import { versionOf } from '../../src/protocol/record.ts';
+import { eventually } from '../eventually.ts';
+import { streamPair } from '../stream-pair.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { DEFAULT_CONFIG } from '../workers/store/segment-store-setup.ts';
+import { recordOf, SILENT } from './store/store-setup.ts';
+
+/** A session over a real storage, the worker's end of its channel, and what was told of it. */
+async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
+  const directory = await openDirectory(await temporaryDirectory(test));
+  const storage = await Storage.open({
+    directory,
+    log: SILENT,
+    onDrop: () => undefined,
+    sealAll: async () => undefined,
+  });
+  const events: unknown[] = [];
+  const notices: [OpcodeValue, readonly unknown[]][] = [];
+  const [primaryEnd, workerEnd] = streamPair();
+  const { segmentsPath } = directory;
+  const session = new WorkerSession({
+    stream: primaryEnd,
+    welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1' },
+    storage,
+    sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
+    log: SILENT,
+    events: {
+      onReady: () => events.push('ready'),
+      onReport: (counters) => events.push(counters),
+      onClose: (error) => events.push(error?.message ?? 'closed'),
+    },
+  });
+  const worker = new Channel(workerEnd, {
+    onRequest: ({ opcode, reply }) => reply(opcode === Opcode.collect ? [1, 2, 3, 4] : true),
+    onNotice: (opcode, fields) => notices.push([opcode, fields]),
+    onClose: () => undefined,
+  });
+  test.after(async () => {
+    worker.destroy();
+    await storage.close();
+    await directory.release();
+  });
+  return { session, worker, workerEnd, storage, events, notices };
+}
+
+function isCode(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof BigCacheError && error.code === code;
+}
+
+describe("a worker's session", () => {
+  it('greets its worker with all that it needs', async (t) => {
+    const { worker } = await sessionOver(t);
+    const welcome = await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
+    assert.deepEqual(
+      { ...(welcome as object), segmentsPath: '' },
+      { config: DEFAULT_CONFIG, segmentsPath: '', writer: 3, version: '1' },
+    );
+  });
+
+  it('takes a worker of another protocol version for a broken invariant', async (t) => {
+    const { session } = await sessionOver(t);
+    for (const version of [PROTOCOL_VERSION + 1, 0, undefined, String(PROTOCOL_VERSION)]) {
+      assert.throws(() => session.welcome(version), /INVARIANT: .* of one build/);
+    }
+  });
+
+  it('commits, looks up, removes and counts for its worker', async (t) => {
+    const { worker } = await sessionOver(t);
+    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    const [version, created] = (await worker.request(
+      Opcode.put,
+      'a/1',
+      recordOf('a/1', { segment }),
+    )) as [number, boolean];
+    assert.equal(created, true);
+    for (const _ of ['cold', 'warm']) {
+      const [found, missed] = await Promise.all([
+        worker.request(Opcode.get, 'a/1'),
+        worker.request(Opcode.get, 'a/2'),
+      ]);
+      assert.ok(Buffer.isBuffer(found));
+      assert.equal(versionOf(found), version);
+      assert.equal(missed, MISS_CODES['never-seen']);
+    }
+    assert.equal(await worker.request(Opcode.count), 1);
+    assert.equal(await worker.request(Opcode.dropDamaged, 'a/1', version + 1), false);
+    assert.equal(await worker.request(Opcode.delete, 'a/1'), true);
+    assert.equal(await worker.request(Opcode.delete, 'a/1'), false);
+    assert.equal(await worker.request(Opcode.deletePrefix, 'a/'), 0);
+  });
+
+  it('gives the sum of all counters', async (t) => {
+    const { worker } = await sessionOver(t);
+    assert.deepEqual(await worker.request(Opcode.sumCounters), [4, 3, 2, 1]);
+  });
+
+  it('refuses what only a worker can answer, and goes on', async (t) => {
+    const { worker } = await sessionOver(t);
+    await assert.rejects(worker.request(Opcode.collect), isCode('INTERNAL'));
+    await assert.rejects(worker.request(Opcode.drain), isCode('INTERNAL'));
+    assert.equal(await worker.request(Opcode.count), 0);
+  });
+
+  it('answers everything with STORE_CLOSED while the store is closed', async (t) => {
+    const { worker } = await sessionOver(t);
+    await worker.request(Opcode.close);
+    const refused = [
+      worker.request(Opcode.get, 'key'),
+      worker.request(Opcode.put, 'key', recordOf('key')),
+      worker.request(Opcode.delete, 'key'),
+      worker.request(Opcode.count),
+      worker.request(Opcode.grantSegment),
+    ];
+    await Promise.all(refused.map((one) => assert.rejects(one, isCode('STORE_CLOSED'))));
+    await worker.request(Opcode.open);
+    assert.equal(await worker.request(Opcode.count), 0);
+  });
+
+  it('passes on what its worker tells, and passes over what is no notice', async (t) => {
+    const { worker, events } = await sessionOver(t);
+    worker.notify(Opcode.ready);
+    worker.notify(Opcode.count);
+    worker.notify(Opcode.report, [1, 2, 3, 4]);
+    await eventually(() => events.length === 2);
+    assert.deepEqual(events, ['ready', { hit: 1, miss: 2, expire: 3, delete: 4 }]);
+  });
+
+  it('tells its worker to drain and to drop, and asks it for counters and seals', async (t) => {
+    const { session, notices } = await sessionOver(t);
+    session.drain();
+    session.dropSegment(9);
+    assert.deepEqual(await session.collect(1000), { hit: 1, miss: 2, expire: 3, delete: 4 });
+    await session.sealAll(1000);
+    assert.deepEqual(notices, [
+      [Opcode.drain, []],
+      [Opcode.dropSegment, [9]],
+    ]);
+  });
+
+  it('cuts the channel of a worker that sends an unknown opcode, and says why', async (t) => {
+    const { workerEnd, worker, events } = await sessionOver(t);
+    // [[200, 1]]
+    workerEnd.write(encodeFrame(Buffer.from([0x91, 0x92, 0xcc, 200, 1])));
+    await eventually(() => events.length > 0);
+    assert.match(String(events[0]), /unknown opcode 200/);
+    await assert.rejects(worker.request(Opcode.count), isCode('STORE_UNAVAILABLE'));
+  });
+
+  it('seals what its worker left open, after what that worker sent last', async (t) => {
+    const { worker, storage, events } = await sessionOver(t);
+    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    // Nobody waits for the answers: the worker is gone before they come.
+    worker.request(Opcode.put, 'last', recordOf('last', { segment })).catch(() => undefined);
+    worker.request(Opcode.grantSegment).catch(() => undefined);
+    worker.end();
+    await eventually(() => events.includes('closed'));
+    await eventually(() =>
+      [...storage.entries.segments.values()].every(({ state }) => state !== SegmentState.open),
+    );
+    assert.equal(storage.entries.count, 1);
+  });
+});

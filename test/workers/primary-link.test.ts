@@ -1,0 +1,99 @@
+/** What the primary may ask of a worker over the channel, and what the worker tells it. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Channel } from '../../src/protocol/channel.ts';
+import { type Counters, newCounters } from '../../src/protocol/counters.ts';
+import { BigCacheError } from '../../src/protocol/errors.ts';
+import { Opcode, type OpcodeValue } from '../../src/protocol/opcodes.ts';
+import { PrimaryLink, type WorkerDuties } from '../../src/workers/primary-link.ts';
+import { eventually } from '../eventually.ts';
+import { streamPair } from '../stream-pair.ts';
+
+/** A link whose duties are written down, and the primary's end of its channel. */
+function linked(duties: Partial<WorkerDuties> = {}) {
+  const [primaryEnd, workerEnd] = streamPair();
+  const notices: [OpcodeValue, readonly unknown[]][] = [];
+  const primary = new Channel(primaryEnd, {
+    onRequest: (request) => request.fail(new BigCacheError('INTERNAL')),
+    onNotice: (opcode, fields) => notices.push([opcode, fields]),
+    onClose: () => undefined,
+  });
+  const link = new PrimaryLink(workerEnd);
+  const done: string[] = [];
+  link.take({
+    drain: () => done.push('drain'),
+    dropSegment: (segment) => done.push(`drop ${segment}`),
+    sealAll: async () => void done.push('seal'),
+    counters: newCounters,
+    primaryGone: () => done.push('gone'),
+    ...duties,
+  });
+  return { primary, link, done, notices };
+}
+
+describe('a worker', () => {
+  it('drains and drops segments as it is told', async () => {
+    const { primary, link, done } = linked();
+    primary.notify(Opcode.dropSegment, 7);
+    primary.notify(Opcode.drain);
+    await eventually(() => done.length === 2);
+    assert.deepEqual(done, ['drop 7', 'drain']);
+    link.channel.destroy();
+  });
+
+  it('answers that everything is sealed only when it is', async () => {
+    let seal = (): void => undefined;
+    const sealing = new Promise<void>((resolve) => {
+      seal = resolve;
+    });
+    const { primary, link } = linked({ sealAll: () => sealing });
+    let isAnswered = false;
+    const asked = primary.request(Opcode.sealAll).finally(() => {
+      isAnswered = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(isAnswered, false);
+    seal();
+    assert.equal(await asked, true);
+    link.channel.destroy();
+  });
+
+  it('passes the error of a seal on', async () => {
+    const sealAll = (): Promise<void> => Promise.reject(new BigCacheError('DISK_FULL'));
+    const { primary, link } = linked({ sealAll });
+    await assert.rejects(
+      primary.request(Opcode.sealAll),
+      (error) => error instanceof BigCacheError && error.code === 'DISK_FULL',
+    );
+    link.channel.destroy();
+  });
+
+  it('gives its counters when it is asked, and reports them by itself', async () => {
+    const counters: Counters = { hit: 1, miss: 2, expire: 3, delete: 4 };
+    const { primary, link, notices } = linked({ counters: () => counters });
+    assert.deepEqual(await primary.request(Opcode.collect), [1, 2, 3, 4]);
+    link.report(counters);
+    await eventually(() => notices.length === 1);
+    assert.deepEqual(notices, [[Opcode.report, [[1, 2, 3, 4]]]]);
+    link.channel.destroy();
+  });
+
+  it('refuses what only a primary can answer', async () => {
+    const { primary, link, done } = linked();
+    await assert.rejects(
+      primary.request(Opcode.count),
+      (error) => error instanceof BigCacheError && error.code === 'INTERNAL',
+    );
+    assert.deepEqual(done, []);
+    link.channel.destroy();
+  });
+
+  it('learns once that its primary is gone', async () => {
+    const { primary, link, done } = linked();
+    primary.destroy();
+    await eventually(() => done.length > 0);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(done, ['gone']);
+    assert.ok(link.channel.isClosed);
+  });
+});
