@@ -4,11 +4,13 @@
  * cannot be understood, 1 for one that cannot be carried out here.
  */
 import cluster from 'node:cluster';
-import { Command, CommanderError, Option } from 'commander';
-import { type Config, environmentName, OPTIONS, type OptionSpec } from '../protocol/config.ts';
+import { Command, CommanderError } from 'commander';
+import { type Config, OPTIONS } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
+import { addOption, flagTexts } from './cli-options.ts';
 import { CannotRunError, UsageError } from './exit.ts';
-import { accepted, showValue } from './option-values.ts';
+import { runImport } from './import/command.ts';
+import { showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
 import { serve } from './serve.ts';
 
@@ -58,6 +60,13 @@ export async function cli(
   }
 }
 
+const HELP_EXAMPLES = `
+Examples:
+  bigcache --workers 4 --db-path /var/lib/bigcache
+  bigcache import --from /path/of/the/original    (see bigcache import --help)
+
+While it runs, /docs describes its endpoints.`;
+
 function buildProgram(surroundings: Surroundings, end: (exitCode: number) => void): Command {
   // The program takes no options of its own: all of them, --help too, reach the default command.
   const program = new Command('bigcache')
@@ -79,16 +88,43 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
     });
   for (const option of OPTIONS) addOption(command, option);
   command
+    .addHelpText('after', HELP_EXAMPLES)
     .option('--print-config', 'print every setting with its value and source, then exit')
     .version(PACKAGE_VERSION, '--version', 'print the version')
     .action(async ([extra]: string[], flags: Record<string, unknown>) => {
+      if (extra === 'help') command.help();
       if (extra !== undefined) {
         throw new UsageError(`there is no command or argument "${extra}"; see bigcache --help`);
       }
       const resolved = resolveOptions(flagTexts(command), surroundings.env);
       end(await runServe(resolved, flags['printConfig'] === true, surroundings));
     });
+  addImportCommand(program, surroundings, end);
   return program;
+}
+
+/** The options that an import shares with the server. */
+const IMPORT_FLAGS = new Set(['db-path', 'segment-size', 'max-body', 'log-level']);
+
+function addImportCommand(
+  program: Command,
+  surroundings: Surroundings,
+  end: (exitCode: number) => void,
+): void {
+  const command = program
+    .command('import')
+    .description(
+      'Imports the database of the Python original, which must be stopped and is never written to. ' +
+        'An interrupted import goes on when it is run again.',
+    )
+    .helpOption('-h, --help', 'print this help')
+    .requiredOption('--from <directory>', 'directory of the original (its --db_path)')
+    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache import --from <directory>' });
+  for (const option of OPTIONS) if (IMPORT_FLAGS.has(option.flag)) addOption(command, option);
+  command.action(async ({ from }: { from: string }) => {
+    const { config } = resolveOptions(flagTexts(command), surroundings.env);
+    end(await runImport(from, config, surroundings.out));
+  });
 }
 
 async function runServe(
@@ -108,46 +144,6 @@ async function runServe(
     );
   }
   return serve(resolved.config);
-}
-
-/** Declares one option of the schema, and refuses it where it is given twice. */
-function addOption(command: Command, option: OptionSpec): void {
-  const spellings = option.alias === undefined ? [option.flag] : [option.alias, option.flag];
-  const flags = spellings.map((spelling) => `--${spelling}`).join(', ');
-  const argument = option.type === 'switch' ? '[on|off]' : `<${ARGUMENTS[option.type]}>`;
-  command.addOption(new Option(`${flags} ${argument}`, describe(option)));
-  let given = false;
-  command.on(`option:${option.flag}`, () => {
-    if (given) throw new UsageError(`--${option.flag} is given twice; give it once`);
-    given = true;
-  });
-}
-
-const ARGUMENTS: Readonly<Record<Exclude<OptionSpec['type'], 'switch'>, string>> = {
-  text: 'text',
-  integer: 'number',
-  size: 'size',
-  duration: 'time',
-  choice: 'choice',
-  list: 'list',
-};
-
-/** What `--help` says of an option: its text, then what it takes, its default and variables. */
-function describe(option: OptionSpec): string {
-  const fallback = option.defaultText ?? showValue(option, option.default);
-  const variables = [environmentName(option), ...(option.envAliases ?? [])].join(' or ');
-  return `${option.help}\n[${accepted(option)}; default: ${fallback}; env: ${variables}]`;
-}
-
-/** The texts that the command line gave, by flag; a switch given without one is on. */
-function flagTexts(command: Command): Record<string, string | undefined> {
-  const declared = new Map(command.options.map((option) => [option.name(), option]));
-  return Object.fromEntries(
-    OPTIONS.map(({ flag }) => {
-      const text: unknown = command.getOptionValue(declared.get(flag)?.attributeName() ?? flag);
-      return [flag, text === true ? 'on' : typeof text === 'string' ? text : undefined];
-    }),
-  );
 }
 
 /** One line for each setting: flag, value, source; in columns. */

@@ -36,19 +36,27 @@ export class ListeningSocket {
     this.port = address.port ?? 0;
   }
 
-  /** Binds; a port of 0 lets the system choose. Throws a CannotRunError that names the problem. */
-  static async bind(host: string, port: number): Promise<ListeningSocket> {
+  /**
+   * Binds; a port of 0 lets the system choose. `onRetry` is told once when the port is in use and is
+   * tried for a while. Throws a CannotRunError that names the problem.
+   */
+  static async bind(
+    host: string,
+    port: number,
+    onRetry: (forMs: number) => void = () => undefined,
+  ): Promise<ListeningSocket> {
     const { address, family } = await lookup(host).catch((error: NodeJS.ErrnoException) => {
       throw new CannotRunError(listenFailure(host, port, error.code ?? error.message));
     });
     const giveUpAt = Date.now() + RETRY_FOR_MS;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const bound = bindSocket(address, port, family === 6 ? 6 : 4);
       if (typeof bound !== 'number') return new ListeningSocket(bound);
       const code = getSystemErrorName(bound);
       if (code !== 'EADDRINUSE' || Date.now() >= giveUpAt) {
         throw new CannotRunError(listenFailure(host, port, code));
       }
+      if (attempt === 1) onRetry(RETRY_FOR_MS);
       await sleep(RETRY_EVERY_MS);
     }
   }

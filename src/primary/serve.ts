@@ -34,7 +34,9 @@ async function serveDirectory(
   stop: Promise<StopSignal>,
   log: Logger,
 ): Promise<number> {
-  const listening = await ListeningSocket.bind(config.host, config.port);
+  const listening = await ListeningSocket.bind(config.host, config.port, (forMs) => {
+    log.warn({ port: config.port }, `the port is in use; trying for ${forMs / 1000} s`);
+  });
   const { indexPath, segmentsPath } = directory;
   const supervisor = new Supervisor({
     workers: config.workers,
@@ -71,7 +73,9 @@ function announce(config: Config, port: number, directory: StoreDirectory, log: 
     `listening on ${url}`,
   );
   if (config.getAdmin) {
-    log.warn('GET /clear and GET /close are answered without a token; --get-admin off ends that');
+    log.warn(
+      'whoever reaches this port may clear the cache with GET /clear; --get-admin off allows POST only',
+    );
   }
   process.send?.('ready');
 }

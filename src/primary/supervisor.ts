@@ -88,7 +88,7 @@ export class Supervisor {
 
   #killAll(reason: string): void {
     for (const worker of this.#workers) {
-      this.#options.log.warn({ pid: worker.pid }, `a worker is killed: ${reason}`);
+      this.#options.log.warn({ workerPid: worker.pid }, `a worker is killed: ${reason}`);
       worker.kill();
     }
   }
@@ -105,7 +105,7 @@ export class Supervisor {
       log: this.#options.log,
       events: {
         onReady: () => {
-          this.#options.log.debug({ pid: worker.pid }, 'a worker is ready');
+          this.#options.log.debug({ workerPid: worker.pid }, 'a worker is ready');
           this.#onChange();
         },
         onExit: (_, lifeMs) => this.#exited(worker, lifeMs),

@@ -81,7 +81,7 @@ export class WorkerProcess {
     });
     this.#process.on('exit', (code, signal) => {
       clearInterval(this.#watch);
-      if (!this.#isDraining) this.#log.warn({ code, signal, pid: this.pid }, 'a worker died');
+      if (!this.#isDraining) this.#log.warn({ code, signal, workerPid: this.pid }, 'a worker died');
       // What it sent is still read from the channel to its end, which seals its segments.
       events.onExit(this, this.#readyAtMs === undefined ? undefined : Date.now() - this.#readyAtMs);
     });
@@ -135,10 +135,10 @@ export class WorkerProcess {
     const now = Date.now();
     if (this.#readyAtMs === undefined) {
       if (now - this.#forkedAtMs < START_MAX_MS) return;
-      this.#log.error({ pid: this.pid }, 'a worker did not get ready in time and is killed');
+      this.#log.error({ workerPid: this.pid }, 'a worker did not get ready in time and is killed');
     } else {
       if (now - this.#lastSignMs < SILENCE_MAX_MS) return;
-      this.#log.error({ pid: this.pid }, 'a worker is silent and is killed');
+      this.#log.error({ workerPid: this.pid }, 'a worker is silent and is killed');
     }
     this.kill();
   }

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../eventually.ts';
 
-const PRIMARY = fileURLToPath(new URL('../../dist/primary.js', import.meta.url));
+export const PRIMARY = fileURLToPath(new URL('../../dist/primary.js', import.meta.url));
 const START_MAX_MS = 20_000;
 
 /** One line of the server's log. */

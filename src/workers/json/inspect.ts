@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { parseDuration, parseExpire } from './lifetime.ts';
+import { parseDuration, parseExpire } from '../../protocol/lifetime.ts';
 import { findMembers, type MemberSpans, type Span } from './members.ts';
 
 /** The outcome of an inspection. Offsets are bytes of the body. */

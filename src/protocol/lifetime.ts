@@ -1,8 +1,8 @@
 /**
  * How long an entry of the original's face lives: its `expire`, its `duration`, and what they come to.
- * Runs in workers and in their inspection threads.
+ * Used by workers, their inspection threads, and the import.
  */
-import { BigCacheError } from '../../protocol/errors.ts';
+import { BigCacheError } from './errors.ts';
 
 /** The latest time that a Date holds (ECMA-262, 21.4.1.1). */
 const TIME_MS_MAX = 8.64e15;

@@ -1,0 +1,84 @@
+/**
+ * `bigcache import`: takes over the database of the Python original, tells how far it is, and reports
+ * what was left out and why.
+ */
+import { pino } from 'pino';
+import type { Config } from '../../protocol/config.ts';
+import { BigCacheError } from '../../protocol/errors.ts';
+import { CannotRunError } from '../exit.ts';
+import { openDirectory } from '../store/directory.ts';
+import type { ImportCounts } from './checkpoint.ts';
+import { type ImportResult, importOriginal } from './import-run.ts';
+import { SKIP_REASONS, type SkipReason } from './original-entry.ts';
+import { Progress, type ProgressOutput } from './progress.ts';
+
+/** Exit code of an import that was interrupted and can be gone on with (128 + SIGINT). */
+const INTERRUPTED = 130;
+
+/** Runs the import; resolves with the exit code. Throws a CannotRunError when it cannot be done. */
+export async function runImport(
+  from: string,
+  config: Config,
+  out: (text: string) => void,
+  terminal: ProgressOutput = {
+    isTTY: process.stderr.isTTY,
+    write: (text) => process.stderr.write(text),
+  },
+): Promise<number> {
+  const directory = await openDirectory(config.dbPath);
+  const progress = new Progress(terminal);
+  const interruption = watchInterruption();
+  try {
+    const result = await importOriginal({
+      from,
+      directory,
+      segmentBytes: config.segmentBytes,
+      bodyBytesMax: config.bodyBytesMax,
+      log: pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, process.stderr),
+      now: Date.now,
+      onProgress: (share, counts) => progress.show(share, entriesOf(counts)),
+      shouldStop: () => interruption.requested,
+    });
+    progress.end();
+    out(report(result, directory.path));
+    return result.isComplete ? 0 : INTERRUPTED;
+  } catch (error) {
+    progress.end();
+    if (!(error instanceof BigCacheError)) throw error;
+    const advice = 'run the same command again to go on where it stopped';
+    throw new CannotRunError(`the import stopped: ${error.message} ${advice}`, { cause: error });
+  } finally {
+    interruption.end();
+    await directory.release();
+  }
+}
+
+function watchInterruption(): { readonly requested: boolean; end(): void } {
+  let requested = false;
+  const note = (): void => {
+    requested = true;
+  };
+  process.on('SIGINT', note).on('SIGTERM', note);
+  return {
+    get requested() {
+      return requested;
+    },
+    end: () => process.off('SIGINT', note).off('SIGTERM', note),
+  };
+}
+
+const entriesOf = (counts: ImportCounts): number => counts.json + counts.raw;
+
+/** The report, ending with a line break. */
+export function report({ counts, isComplete, wasResumed }: ImportResult, path: string): string {
+  const lines = [
+    `${entriesOf(counts)} entries imported into ${path}: ` +
+      `${counts.json} JSON, ${counts.raw} raw${wasResumed ? ' (an earlier import included)' : ''}`,
+  ];
+  for (const reason of Object.keys(SKIP_REASONS) as SkipReason[]) {
+    const skipped = counts.skipped[reason];
+    if (skipped > 0) lines.push(`${skipped} skipped: ${SKIP_REASONS[reason]}`);
+  }
+  if (!isComplete) lines.push('interrupted; run the same command again to go on');
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Progress } from '../../../src/primary/import/progress.ts';
+
+function shown(isTTY: boolean, steps: [atMs: number, share: number, entries: number][]): string[] {
+  const texts: string[] = [];
+  let nowMs = 0;
+  const progress = new Progress({ isTTY, write: (text) => texts.push(text) }, () => nowMs);
+  for (const [atMs, share, entries] of steps) {
+    nowMs = atMs;
+    progress.show(share, entries);
+  }
+  progress.end();
+  return texts;
+}
+
+describe('the progress of a long command', () => {
+  it('is a line written anew on a terminal, cleared at the end', () => {
+    assert.deepEqual(
+      shown(true, [
+        [1000, 0.5, 2000],
+        [1050, 0.6, 2100],
+        [1100, 1, 4400],
+      ]),
+      [
+        '\r\u001b[K[###############...............]  50 %  2000 entries  2000/s',
+        '\r\u001b[K[##############################] 100 %  4400 entries  4000/s',
+        '\r\u001b[K',
+      ],
+    );
+  });
+
+  it('is a plain line every few seconds elsewhere', () => {
+    assert.deepEqual(
+      shown(false, [
+        [1000, 0.07, 100],
+        [4000, 0.2, 400],
+        [6000, 0.3, 600],
+      ]),
+      ['7 %  100 entries  100/s\n', '30 %  600 entries  100/s\n'],
+    );
+  });
+});
