@@ -30,10 +30,8 @@ export class ListeningSocket {
   readonly #handle: BoundHandle;
 
   private constructor(handle: BoundHandle) {
-    const address: { port?: number } = {};
-    handle.getsockname(address);
     this.#handle = handle;
-    this.port = address.port ?? 0;
+    this.port = portOf(handle);
   }
 
   /**
@@ -50,9 +48,9 @@ export class ListeningSocket {
     });
     const giveUpAt = Date.now() + RETRY_FOR_MS;
     for (let attempt = 1; ; attempt++) {
-      const bound = bindSocket(address, port, family === 6 ? 6 : 4);
-      if (typeof bound !== 'number') return new ListeningSocket(bound);
-      const code = getSystemErrorName(bound);
+      const bound = tryToBind(address, port, family === 6 ? 6 : 4);
+      if (typeof bound !== 'string') return new ListeningSocket(bound);
+      const code = bound;
       if (code !== 'EADDRINUSE' || Date.now() >= giveUpAt) {
         throw new CannotRunError(listenFailure(host, port, code));
       }
@@ -70,6 +68,22 @@ export class ListeningSocket {
   close(): void {
     this.#handle.close();
   }
+}
+
+/** The bound handle, or the code of why there is none. */
+function tryToBind(address: string, port: number, family: 4 | 6): BoundHandle | string {
+  const bound = bindSocket(address, port, family);
+  if (typeof bound === 'number') return getSystemErrorName(bound);
+  // libuv keeps EADDRINUSE for the later listen; until then the socket has no port.
+  if (portOf(bound) !== 0) return bound;
+  bound.close();
+  return 'EADDRINUSE';
+}
+
+function portOf(handle: BoundHandle): number {
+  const address: { port?: number } = {};
+  handle.getsockname(address);
+  return address.port ?? 0;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

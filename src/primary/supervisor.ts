@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
 import type { Welcome } from '../protocol/welcome.ts';
+import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
 import type { Storage } from './store/storage.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -22,6 +23,8 @@ const COLLECT_MS = 200;
 const SEAL_ALL_MS = 5000;
 /** A worker that dies sooner after it was ready counts as failing to start. */
 const EARLY_DEATH_MS = 1000;
+/** So many early deaths before the server has started mean that it cannot. */
+const EARLY_DEATHS_AT_START_MAX = 10;
 const BACK_OFF_MIN_MS = 100;
 const BACK_OFF_MAX_MS = 5000;
 
@@ -40,11 +43,16 @@ export class Supervisor {
     this.#options = options;
   }
 
-  /** Forks all workers; resolves when they listen, or when the server is asked to stop before. */
+  /**
+   * Starts all workers; resolves when they listen, or when the server is asked to stop before. Throws
+   * a CannotRunError when they die again and again.
+   */
   async start(storage: Storage): Promise<void> {
     this.#storage = storage;
     for (let nth = 0; nth < this.#options.workers; nth++) this.#fork();
-    await this.#until(() => this.#isStopping || this.#areAllReady());
+    const isHopeless = (): boolean => this.#earlyDeaths >= EARLY_DEATHS_AT_START_MAX;
+    await this.#until(() => this.#isStopping || this.#areAllReady() || isHopeless());
+    if (isHopeless()) throw new CannotRunError('the workers die while they start; see the log');
   }
 
   /** The counters of all workers since the server's start, dead ones included. */
@@ -117,9 +125,12 @@ export class Supervisor {
   #exited(worker: WorkerProcess, lifeMs: number | undefined): void {
     this.#workers.delete(worker);
     addCounters(this.#retired, worker.counters);
-    this.#onChange();
-    if (this.#isStopping) return;
+    if (this.#isStopping) {
+      this.#onChange();
+      return;
+    }
     this.#earlyDeaths = (lifeMs ?? 0) < EARLY_DEATH_MS ? this.#earlyDeaths + 1 : 0;
+    this.#onChange();
     if (this.#earlyDeaths === 0) {
       this.#fork();
       return;
