@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { EntryStore } from '../../../src/primary/store/entry-store.ts';
 import type { Index } from '../../../src/primary/store/index-files.ts';
-import { entryRange } from '../../../src/primary/store/index-keys.ts';
+import { entryKey, entryRange } from '../../../src/primary/store/index-keys.ts';
 import type { Purge } from '../../../src/primary/store/purges.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
@@ -19,6 +19,7 @@ import { openedIndex, recordOf } from './store-setup.ts';
 const KEYS = ['a', 'a/1', 'a/2', 'ab', 'b', '한', '\u{10FFFF}'];
 const PREFIXES = ['a', 'a/', 'b', '한', '\u{10FFFF}', 'nothing'];
 const WRITER = 1;
+const NO_RECORD = Buffer.alloc(100);
 
 type Step =
   | { readonly do: 'commit'; key: string; bytes: number; lifeMs: number; segment: number }
@@ -239,6 +240,24 @@ describe('a store', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('counts for a purge what could be read when it began, not what had expired by then', async (t) => {
+    const { index } = await openedIndex(t);
+    let nowMs = 1000;
+    const store = await EntryStore.load(index, () => nowMs);
+    const segment = await store.grantSegment(WRITER);
+    for (const [nth, expiresAtMs] of [0, 1050, 1051, 9000].entries()) {
+      await store.commit(WRITER, `p/${nth}`, recordOf(`p/${nth}`, { segment, expiresAtMs }));
+    }
+    nowMs = 1050;
+    const purge = await store.purge('p/');
+    const records = await Promise.all([0, 1, 2, 3].map((nth) => index.get(entryKey(`p/${nth}`))));
+    nowMs = 10_000;
+    await store.removeSeen(
+      records.map((record, nth) => ({ key: `p/${nth}`, version: versionOf(record ?? NO_RECORD) })),
+    );
+    assert.equal(purge.matched, 3);
   });
 
   it('takes no entry into a segment that is sealed, of another writer, or unknown', async (t) => {

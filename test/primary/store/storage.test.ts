@@ -1,6 +1,6 @@
 /** The store as a whole: opened, closed, and in use while that happens; files that nobody knows. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -39,6 +39,22 @@ async function commit(storage: Storage, ...keys: string[]): Promise<void> {
   await Promise.all(
     keys.map((key) => storage.entries.commit(WRITER, key, recordOf(key, { segment }))),
   );
+}
+
+/** The files below `path` that this process has open; none where a system does not show them. */
+function openFilesIn(path: string): string[] {
+  const descriptors = '/proc/self/fd';
+  if (!existsSync(descriptors)) return [];
+  return readdirSync(descriptors)
+    .map((fd) => {
+      try {
+        return readlinkSync(join(descriptors, fd));
+      } catch {
+        // The descriptor that listed the others is gone by now.
+        return '';
+      }
+    })
+    .filter((target) => target.startsWith(path));
 }
 
 describe('a storage', () => {
@@ -132,6 +148,7 @@ describe('a storage', () => {
     await writeFile(stray, 'nobody knows it');
     await assert.rejects(storage.open(), isCode('STORE_FAILED'));
     assert.equal(storage.isOpen, false);
+    assert.deepEqual(openFilesIn(directory.indexPath), [], 'the index is not left open');
     await rename(aside, directory.quarantinePath);
     await storage.open();
     assert.equal(storage.entries.count, 1);
