@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Runs the slow suites: real pages, a million entries, kill -9 under load, pm2. Installs the pages and
-# pm2 first.
+# Runs the slow suites: real pages, a million entries, kill -9 under load, pm2, the import, the Python
+# client. Installs first what they need beyond Node: the pages, Python with its packages, pm2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ ! -d /usr/share/doc/postgresql-doc-15/html ]; then
+packages=()
+[ -d /usr/share/doc/postgresql-doc-15/html ] || packages+=(postgresql-doc-15)
+command -v python3 >/dev/null || packages+=(python3)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+if [ ${#packages[@]} -gt 0 ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-doc-15
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 npm install --prefix "$tools" --no-audit --no-fund --ignore-scripts pm2@7.0.4
 export BIGCACHE_PM2="$tools/node_modules/pm2/bin/pm2"
+python3 -m venv "$tools/python"
+"$tools/python/bin/pip" install -q -r clients/python/requirements-test.txt
+export BIGCACHE_PYTHON="$tools/python/bin/python"
 
 npm run test:slow
+(cd clients/python && "$BIGCACHE_PYTHON" -m mypy --strict big_cache.py)
+(cd clients/python && "$BIGCACHE_PYTHON" -m pytest -q -p no:cacheprovider tests)
