@@ -54,7 +54,7 @@ const appendMeta: fc.Arbitrary<AppendMeta> = fc.record(
     contentEncoding: text,
     tags: fc.array(fc.string({ unit: 'grapheme', maxLength: 30 }), { maxLength: 8 }),
     costMs: instant,
-    expire: fc.option(fc.double({ noNaN: true }), { nil: null }),
+    expire: fc.option(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), { nil: null }),
     duration: text,
   },
   PLAIN,
