@@ -102,7 +102,7 @@ export class Channel {
     }
     return new Promise((resolve, reject) => {
       const id = this.#nextId();
-      this.#pending.set(id, { resolve, reject, deadlineAt: Date.now() + deadlineMs });
+      this.#pending.set(id, { resolve, reject, deadlineAt: performance.now() + deadlineMs });
       this.#send([opcode, id, ...fields]);
     });
   }
@@ -220,13 +220,14 @@ export class Channel {
     if (this.#closed) return;
     const clogged = this.#isClogged();
     if (!clogged) this.#stalledSince = 0;
-    else if (this.#stalledSince === 0) this.#stalledSince = Date.now();
+    else if (this.#stalledSince === 0) this.#stalledSince = performance.now();
     if (clogged || this.#serving.size >= this.#limits.servingMax) this.#stream.pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
 
   #checkDeadlines(): void {
-    const now = Date.now();
+    // Not the wall clock, which may jump.
+    const now = performance.now();
     for (const [id, pending] of this.#pending) {
       if (pending.deadlineAt > now) continue;
       this.#pending.delete(id);

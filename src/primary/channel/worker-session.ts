@@ -56,7 +56,12 @@ export class WorkerSession {
 
   welcome(version: unknown): Welcome {
     if (version !== PROTOCOL_VERSION) {
-      throw new Error(`INVARIANT: worker and primary are of one build, not ${String(version)}`);
+      // The files were replaced under a running server. Its other workers go on until it is restarted.
+      this.#options.log.error(
+        { version },
+        'a worker of another build is refused; restart the server',
+      );
+      throw new BigCacheError('STORE_UNAVAILABLE');
     }
     return this.#options.welcome;
   }

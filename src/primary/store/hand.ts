@@ -27,6 +27,8 @@ const CHUNK_PAUSE_MS = 100;
 /** Removals in one operation of the write lane, so that writes wait for few of them. */
 const REMOVALS_PER_OPERATION = 512;
 const RETRY_MS = 1000;
+/** An index that takes no writes stays so until it is opened again. */
+const RETRY_AFTER_FAILURE_MS = 60_000;
 
 export class Hand {
   readonly #options: HandOptions;
@@ -55,13 +57,15 @@ export class Hand {
     this.#isStopped = true;
     this.#wakeUp();
     await this.#running;
-    for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
-    this.#waiters.clear();
+    this.#releaseWaiters();
   }
 
-  /** Resolves when the purge is worked off, or the hand stops. */
+  /**
+   * Resolves when the purge is worked off; or when that cannot be now, since the hand stops or the
+   * index takes no writes: then the purge is still pending.
+   */
   workOff(purge: Purge): Promise<void> {
-    if (this.#isStopped) return Promise.resolve();
+    if (this.#isStopped || this.#options.store.failure !== undefined) return Promise.resolve();
     const done = new Promise<void>((resolve) => {
       const waiters = this.#waiters.get(purge.version);
       if (waiters === undefined) this.#waiters.set(purge.version, [resolve]);
@@ -69,6 +73,11 @@ export class Hand {
     });
     this.#wakeUp();
     return done;
+  }
+
+  #releaseWaiters(): void {
+    for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
+    this.#waiters.clear();
   }
 
   #wakeUp(): void {
@@ -83,7 +92,9 @@ export class Hand {
       } catch (error) {
         if (this.#isStopped) return;
         this.#options.log.error({ err: error }, 'the hand could not go on; it tries again');
-        await this.#sleep(RETRY_MS);
+        const isFailed = this.#options.store.failure !== undefined;
+        if (isFailed) this.#releaseWaiters();
+        await this.#sleep(isFailed ? RETRY_AFTER_FAILURE_MS : RETRY_MS);
       }
     }
   }

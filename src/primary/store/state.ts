@@ -15,8 +15,8 @@ import {
 import { decodePurge, Purges } from './purges.ts';
 import { decodeSegmentStats, type SegmentStats } from './segment-stats.ts';
 
-/** Each start of the store takes this many versions, so that none is ever used twice. */
-const VERSIONS_PER_EPOCH = 2 ** 32;
+/** So many versions are reserved at once, on disk, so that none is ever used twice. */
+export const VERSIONS_PER_EPOCH = 2 ** 32;
 
 export interface StoreState {
   /** The next version to be given. */
@@ -60,7 +60,7 @@ export async function loadState(index: Index): Promise<StoreState> {
   };
 }
 
-/** Whether versions of the current epoch are left; an epoch has 2^32 of them. */
+/** Whether all versions of the epoch before `nextVersion` are given; an epoch has 2^32 of them. */
 export function epochIsSpent(nextVersion: number): boolean {
   return nextVersion % VERSIONS_PER_EPOCH === 0;
 }

@@ -73,7 +73,9 @@ export class Storage {
     const { entries, hand } = this.#opened();
     const purge = await entries.purge(prefix);
     await hand.workOff(purge);
-    if (entries.pendingPurges.includes(purge)) throw new BigCacheError('STORE_CLOSED');
+    if (entries.pendingPurges.includes(purge)) {
+      throw entries.failure ?? new BigCacheError('STORE_CLOSED');
+    }
     return purge.matched;
   }
 

@@ -18,7 +18,7 @@ import {
   SegmentState,
   type SegmentStats,
 } from './segment-stats.ts';
-import { epochIsSpent, type StoreState } from './state.ts';
+import { epochIsSpent, type StoreState, VERSIONS_PER_EPOCH } from './state.ts';
 
 /** One change of the index. */
 export type IndexChange =
@@ -40,6 +40,7 @@ export class Transaction {
   #nextSegment: number;
   #clearVersion: number;
   #sync = false;
+  #reservedUpTo: number | undefined;
 
   /** `before` holds the records that stand in the index for every key the batch will touch. */
   constructor(state: StoreState, before: ReadonlyMap<string, Buffer | undefined>, nowMs: number) {
@@ -63,9 +64,15 @@ export class Transaction {
   /** Versions rise over the whole life of the store. A version may be given and then not be used. */
   takeVersion(): number {
     const version = this.#state.nextVersion;
-    if (epochIsSpent(version)) throw new Error('INVARIANT: an epoch has 2^32 versions');
+    if (epochIsSpent(version)) this.#reserveEpoch(version);
     this.#state.nextVersion += 1;
     return version;
+  }
+
+  /** The next epoch is on disk before the first of its versions is acknowledged. */
+  #reserveEpoch(epoch: number): void {
+    this.#reservedUpTo = epoch + VERSIONS_PER_EPOCH;
+    this.requireSync();
   }
 
   /** The record of `key` as it stands now. REQUIRES: the operation named the key. */
@@ -183,14 +190,15 @@ export class Transaction {
   #discount(key: string): void {
     const record = this.record(key);
     if (record === undefined || versionOf(record) <= this.#clearVersion) return;
-    this.#count -= 1;
+    this.#count = Math.max(0, this.#count - 1);
     // A damaged record cannot say where its body lies, so that space stays counted as live.
     if (!isIntact(Buffer.from(key), record)) return;
     this.#credit(key, record);
     const stats = this.segment(pointerOf(record).segment);
     if (stats === undefined) return;
-    stats.bytesLive -= storedBytesOf(record);
-    stats.records -= 1;
+    // After damage a segment may count less than it holds; it never counts less than nothing.
+    stats.bytesLive = Math.max(0, stats.bytesLive - storedBytesOf(record));
+    stats.records = Math.max(0, stats.records - 1);
   }
 
   /** The purge that took the record counts it, if it could still be read at that time. */
@@ -222,6 +230,9 @@ export class Transaction {
     }
     for (const purge of this.#newPurges) put(purgeKey(purge.version), encodePurge(purge));
     for (const version of this.#donePurges) changes.push({ type: 'del', key: purgeKey(version) });
+    if (this.#reservedUpTo !== undefined) {
+      put(metaKey('versions'), encodeNumber(this.#reservedUpTo));
+    }
     if (this.#count !== this.#state.count) put(metaKey('count'), encodeNumber(this.#count));
     if (this.#nextSegment !== this.#state.nextSegment) {
       put(metaKey('next-segment'), encodeNumber(this.#nextSegment));

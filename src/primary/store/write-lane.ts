@@ -99,9 +99,17 @@ export class WriteLane {
   }
 
   async #commit(batch: Waiting[]): Promise<void> {
+    let transaction: Transaction;
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      const transaction = await this.#begin(batch);
+      transaction = await this.#begin(batch);
+    } catch (error) {
+      // What cannot be read fails these operations alone: nothing has been written.
+      const refusal = toReadError(error);
+      for (const waiting of batch) waiting.reject(refusal);
+      return;
+    }
+    try {
       const settle = batch.map((waiting) => applyOne(waiting, transaction));
       const changes = transaction.changes();
       if (changes.length > 0) await this.#index.batch(changes, { sync: transaction.mustSync });
@@ -145,6 +153,13 @@ function applyOne(waiting: Waiting, transaction: Transaction): () => void {
 function isBroken(error: unknown): boolean {
   if (error instanceof BigCacheError) return false;
   return (error as { code?: unknown }).code === undefined;
+}
+
+/** The refusal for operations whose records could not be read. */
+function toReadError(error: unknown): Error {
+  if (error instanceof BigCacheError) return error;
+  if (isBroken(error)) throw error;
+  return new BigCacheError('STORE_FAILED', undefined, { cause: error });
 }
 
 function toWriteError(error: unknown): Error {
