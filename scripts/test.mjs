@@ -10,6 +10,8 @@ const args = process.argv.slice(2);
 const kind = args.includes('--long') ? 'long' : args.includes('--slow') ? 'slow' : 'test';
 const suffix = `.${kind}.ts`;
 const concurrency = kind === 'test' ? 2 : 1;
+/** A test that hangs fails, instead of holding up all that come after it. */
+const timeoutMs = kind === 'test' ? 180_000 : 3_600_000;
 const named = args.filter((arg) => !arg.startsWith('--'));
 const files = readdirSync(`${root}test`, { recursive: true })
   .map((file) => `test/${file}`)
@@ -23,7 +25,14 @@ if (files.length === 0) {
 }
 const run = spawnSync(
   process.execPath,
-  ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, ...files],
+  [
+    '--import',
+    'tsx',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${timeoutMs}`,
+    ...files,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 process.exitCode = run.status ?? 1;

@@ -5,6 +5,10 @@
  */
 import { cli } from './primary/cli.ts';
 
+// Whoever reads the output may leave early, as in `bigcache --help | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 process.exitCode = await cli(process.argv.slice(2));
 // The channel to whoever forked this process, pm2 for one, would keep it alive with nothing to do.
 if (process.channel !== undefined) process.exit();

@@ -52,9 +52,13 @@ async function serveDirectory(
     sealAll: () => supervisor.sealAll(),
   });
   try {
-    await supervisor.start(storage);
-    announce(config, listening.port, directory, log);
-    const signal = await stop;
+    // A signal may come before the workers are ready.
+    const started = supervisor.start(storage).then(() => undefined);
+    let signal = await Promise.race([started, stop]);
+    if (signal === undefined) {
+      announce(config, listening.port, directory, log);
+      signal = await stop;
+    }
     log.info({ signal }, 'stopping');
   } finally {
     await supervisor.drain(config.drainTimeoutMs);

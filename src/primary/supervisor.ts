@@ -35,6 +35,8 @@ export class Supervisor {
   readonly #retired = newCounters();
   #storage: Storage | undefined;
   #lastWriter = 0;
+  /** Workers that are still to be started, after the early death of another. */
+  readonly #backOffs = new Set<NodeJS.Timeout>();
   #earlyDeaths = 0;
   #isStopping = false;
   readonly #watchers = new Set<() => void>();
@@ -87,6 +89,7 @@ export class Supervisor {
   async drain(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
     this.#options.listening.close();
+    for (const timer of this.#backOffs) clearTimeout(timer);
     this.#onChange();
     for (const worker of this.#workers) worker.drain();
     const deadline = setTimeout(() => this.#killAll('the drain timeout is over'), timeoutMs);
@@ -104,7 +107,7 @@ export class Supervisor {
   #fork(): void {
     if (this.#isStopping || this.#storage === undefined) return;
     this.#lastWriter += 1;
-    const worker = new WorkerProcess({
+    const worker = WorkerProcess.fork({
       welcome: { ...this.#options.welcome, writer: this.#lastWriter },
       indexPath: this.#options.indexPath,
       listeningFd: this.#options.listening.fd,
@@ -112,23 +115,26 @@ export class Supervisor {
       sumCounters: () => this.sumCounters(),
       log: this.#options.log,
       events: {
-        onReady: () => {
-          this.#options.log.debug({ workerPid: worker.pid }, 'a worker is ready');
+        onReady: (ready) => {
+          this.#options.log.debug({ workerPid: ready.pid }, 'a worker is ready');
           this.#onChange();
         },
-        onExit: (_, lifeMs) => this.#exited(worker, lifeMs),
+        onExit: (gone, lifeMs) => this.#exited(gone, lifeMs),
       },
     });
-    this.#workers.add(worker);
+    if (worker === undefined) this.#replace(undefined);
+    else this.#workers.add(worker);
   }
 
   #exited(worker: WorkerProcess, lifeMs: number | undefined): void {
     this.#workers.delete(worker);
     addCounters(this.#retired, worker.counters);
-    if (this.#isStopping) {
-      this.#onChange();
-      return;
-    }
+    if (this.#isStopping) this.#onChange();
+    else this.#replace(lifeMs);
+  }
+
+  /** Starts a successor: at once, or after a pause when its predecessor died early or never lived. */
+  #replace(lifeMs: number | undefined): void {
     this.#earlyDeaths = (lifeMs ?? 0) < EARLY_DEATH_MS ? this.#earlyDeaths + 1 : 0;
     this.#onChange();
     if (this.#earlyDeaths === 0) {
@@ -137,7 +143,11 @@ export class Supervisor {
     }
     const delayMs = Math.min(BACK_OFF_MIN_MS * 2 ** (this.#earlyDeaths - 1), BACK_OFF_MAX_MS);
     this.#options.log.warn({ delayMs }, 'a worker died early; its successor waits');
-    setTimeout(() => this.#fork(), delayMs);
+    const timer = setTimeout(() => {
+      this.#backOffs.delete(timer);
+      this.#fork();
+    }, delayMs);
+    this.#backOffs.add(timer);
   }
 
   #onChange(): void {

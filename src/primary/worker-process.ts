@@ -13,6 +13,7 @@ import type { Storage } from './store/storage.ts';
 
 /** A worker that is silent for this long is killed; it reports each second. */
 const SILENCE_MAX_MS = 5000;
+const CHECK_SIGNS_MS = 500;
 /** A worker may take this long from its fork until it listens. */
 const START_MAX_MS = 30_000;
 /** The worker's own file: under pm2 the main module is pm2's, not ours. */
@@ -50,17 +51,33 @@ export class WorkerProcess {
   readonly #session: WorkerSession;
   readonly #log: Logger;
   readonly #watch: NodeJS.Timeout;
-  readonly #forkedAtMs = Date.now();
+  readonly #forkedAtMs = performance.now();
   #readyAtMs: number | undefined;
-  #lastSignMs = Date.now();
+  #lastSignMs = performance.now();
+  #lastCheckMs = performance.now();
   /** What the worker last reported; added to the total when it dies. */
   counters: Counters = newCounters();
   #isDraining = false;
 
-  constructor(options: WorkerProcessOptions) {
+  /** Starts a worker; undefined when the system has no process or descriptor left for it. */
+  static fork(options: WorkerProcessOptions): WorkerProcess | undefined {
+    const log = options.log.child({ worker: options.welcome.writer });
+    const report = (error: unknown): void =>
+      log.error({ err: error }, 'a worker cannot be started');
+    try {
+      const started = startProcess(options.listeningFd, options.indexPath);
+      started.on('error', report);
+      return started.pid === undefined ? undefined : new WorkerProcess(started, options, log);
+    } catch (error) {
+      report(error);
+      return undefined;
+    }
+  }
+
+  private constructor(started: ChildProcess, options: WorkerProcessOptions, log: Logger) {
     const { welcome, events } = options;
-    this.#log = options.log.child({ worker: welcome.writer });
-    this.#process = startProcess(options.listeningFd, options.indexPath);
+    this.#log = log;
+    this.#process = started;
     this.#session = new WorkerSession({
       stream: this.#process.stdio[3] as Duplex,
       welcome,
@@ -69,11 +86,11 @@ export class WorkerProcess {
       log: this.#log,
       events: {
         onReady: () => {
-          this.#readyAtMs = Date.now();
+          this.#readyAtMs = performance.now();
           events.onReady(this);
         },
         onReport: (counters) => {
-          this.#lastSignMs = Date.now();
+          this.#lastSignMs = performance.now();
           this.counters = counters;
         },
         onClose: (error) => this.#channelClosed(error),
@@ -83,10 +100,12 @@ export class WorkerProcess {
       clearInterval(this.#watch);
       if (!this.#isDraining) this.#log.warn({ code, signal, workerPid: this.pid }, 'a worker died');
       // What it sent is still read from the channel to its end, which seals its segments.
-      events.onExit(this, this.#readyAtMs === undefined ? undefined : Date.now() - this.#readyAtMs);
+      events.onExit(
+        this,
+        this.#readyAtMs === undefined ? undefined : performance.now() - this.#readyAtMs,
+      );
     });
-    this.#process.on('error', (error) => this.#log.error({ err: error }, 'a worker has failed'));
-    this.#watch = setInterval(() => this.#checkSigns(), 500);
+    this.#watch = setInterval(() => this.#checkSigns(), CHECK_SIGNS_MS);
   }
 
   get pid(): number {
@@ -132,7 +151,14 @@ export class WorkerProcess {
   }
 
   #checkSigns(): void {
-    const now = Date.now();
+    const now = performance.now();
+    // After a pause of this process the worker's signs are still unread: they are judged next time.
+    const hasPaused = now - this.#lastCheckMs > 3 * CHECK_SIGNS_MS;
+    this.#lastCheckMs = now;
+    if (hasPaused) {
+      this.#lastSignMs = now;
+      return;
+    }
     if (this.#readyAtMs === undefined) {
       if (now - this.#forkedAtMs < START_MAX_MS) return;
       this.#log.error({ workerPid: this.pid }, 'a worker did not get ready in time and is killed');

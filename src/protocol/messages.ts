@@ -3,6 +3,7 @@
  * `[opcode, id, ...fields]`. One table says which fields each operation has; what does not fit it is a
  * ProtocolError, so handlers never meet a shape they did not expect.
  */
+import { isUtf8 } from 'node:buffer';
 import { Packr, Unpackr } from 'msgpackr';
 import { COUNTERS } from './counters.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
@@ -49,6 +50,19 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.sumCounters]: [],
 };
 
+/**
+ * Operations whose first field is a key or a prefix. It travels as bytes: msgpackr without its native
+ * part takes a byte order mark off the begin of a text, which would make two keys one.
+ */
+const NAMED = new Set<unknown>([
+  Opcode.get,
+  Opcode.put,
+  Opcode.delete,
+  Opcode.dropDamaged,
+  Opcode.deletePrefix,
+]);
+const NAME_AT = 2;
+
 /** Looked up with whatever stands in the frame, so no property of an object may answer. */
 const fieldsByOpcode = new Map<unknown, readonly FieldCheck[]>(
   Object.entries(FIELDS).map(([opcode, checks]) => [Number(opcode), checks]),
@@ -59,7 +73,18 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 /** One frame with all `messages`. */
 export function encodeMessages(messages: readonly Message[]): Buffer {
-  return encodeFrame(packr.pack(messages));
+  return encodeFrame(packr.pack(messages.map(withNameAsBytes)));
+}
+
+function withNameAsBytes(message: Message): readonly unknown[] {
+  if (!NAMED.has(message[0])) return message;
+  const [opcode, id, name, ...fields] = message;
+  return [opcode, id, Buffer.from(name as string), ...fields];
+}
+
+/** The text of a name, or undefined for what is none. */
+function nameOf(bytes: unknown): string | undefined {
+  return Buffer.isBuffer(bytes) && isUtf8(bytes) ? bytes.toString() : undefined;
 }
 
 /**
@@ -92,6 +117,7 @@ function checkMessage(message: unknown): void {
   if (message.length !== checks.length + 2) {
     throw new ProtocolError(`a ${opcodeName(opcode as number)} of ${message.length - 2} fields`);
   }
+  if (NAMED.has(opcode)) message[NAME_AT] = nameOf(message[NAME_AT]);
   for (let index = 0; index < checks.length; index++) {
     if (checks[index]?.(message[index + 2]) !== true) {
       throw new ProtocolError(`a ${opcodeName(opcode as number)} with a wrong field ${index}`);

@@ -2,7 +2,7 @@
  * Open descriptors of segments, counted by their readers: none is closed under a pending read, since
  * a number that is used again would read another file.
  */
-import { close, open } from 'node:fs';
+import { closeSync, open } from 'node:fs';
 import { join } from 'node:path';
 import { SegmentDamage, toStoreError } from './faults.ts';
 import { segmentFileName } from './format.ts';
@@ -40,8 +40,12 @@ class SharedDescriptor implements Descriptor {
   }
 
   #closeIfDone(): void {
-    // A failing close leaves nothing to be done: the number is free in every case.
-    if (this.#isRetired && this.#readers === 0) close(this.fd, () => undefined);
+    if (!this.#isRetired || this.#readers > 0) return;
+    try {
+      closeSync(this.fd);
+    } catch {
+      // A failing close leaves nothing to be done: the number is free in every case.
+    }
   }
 }
 
@@ -98,7 +102,7 @@ export class Descriptors {
   }
 
   async #openFile(segment: number): Promise<SharedDescriptor> {
-    const shared = new SharedDescriptor(await openForReading(this.#pathOf(segment)));
+    const shared = new SharedDescriptor(await this.#openWithRoom(this.#pathOf(segment)));
     if (this.#dropped.has(segment)) {
       // Its first readers still get it; it closes behind them.
       setImmediate(() => shared.retire());
@@ -107,6 +111,20 @@ export class Descriptors {
     this.#open.set(segment, shared);
     this.#evict();
     return shared;
+  }
+
+  /** Where the process has no descriptor left, those that are only kept open for later give way. */
+  async #openWithRoom(path: string): Promise<number> {
+    try {
+      return await openForReading(path);
+    } catch (error) {
+      if (!OUT_OF_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? ''))
+        throw toFault(error);
+      this.closeAll();
+    }
+    return await openForReading(path).catch((error: unknown) => {
+      throw toFault(error);
+    });
   }
 
   #evict(): void {
@@ -122,12 +140,18 @@ export class Descriptors {
   }
 }
 
+const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
+
+function toFault(error: unknown): Error {
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return isMissing ? new SegmentDamage('the segment is not there') : toStoreError(error);
+}
+
 function openForReading(path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     open(path, 'r', (error, fd) => {
       if (error === null) resolve(fd);
-      else if (error.code === 'ENOENT') reject(new SegmentDamage('the segment is not there'));
-      else reject(toStoreError(error));
+      else reject(error);
     });
   });
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { eventually } from '../eventually.ts';
 
 export const PRIMARY = fileURLToPath(new URL('../../dist/primary.js', import.meta.url));
-const START_MAX_MS = 20_000;
+const START_MAX_MS = 40_000;
 
 /** One line of the server's log. */
 export interface LogLine {

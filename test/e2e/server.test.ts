@@ -127,6 +127,26 @@ describe('the server', () => {
     });
   }
 
+  it('stops also while it starts', async (t) => {
+    const args = ['--port', '0', '--db-path', await temporaryDirectory(t), '--workers', '2'];
+    const server = ServerProcess.spawn(t, args);
+    await eventually(() => server.workerPids.length > 0, 20_000);
+    assert.equal(await server.stop(), 0);
+    assert.ok(!server.log.some(({ msg }) => msg?.startsWith('listening')));
+  });
+
+  it('keeps its workers when it was itself held up for a while', async (t) => {
+    const server = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '2');
+    const workers = server.workerPids;
+    await sleep(1500);
+    process.kill(server.pid, 'SIGSTOP');
+    await sleep(6500);
+    process.kill(server.pid, 'SIGCONT');
+    await sleep(1500);
+    assert.deepEqual(server.workerPids, workers);
+    assert.equal(await server.stop(), 0);
+  });
+
   it('cuts a stop short at the drain timeout', async (t) => {
     const directory = await temporaryDirectory(t);
     const server = await ServerProcess.start(t, directory, '--drain-timeout', '500ms');

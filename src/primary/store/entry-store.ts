@@ -17,6 +17,9 @@ import { type LaneOperation, WriteLane } from './write-lane.ts';
 /** A record as it stands in the index, or the code of why there is nothing to read. */
 export type Lookup = Buffer | MissCode;
 
+/** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
+const WARM_KEY_LENGTH_MAX = 256;
+
 export class EntryStore {
   readonly #index: Index;
   readonly #state: StoreState;
@@ -43,27 +46,18 @@ export class EntryStore {
     return store;
   }
 
-  /** Looks up all of `keys`; the answers stand in the same order. */
+  /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
   async lookUp(keys: readonly string[]): Promise<Lookup[]> {
-    const found = new Array<Buffer | undefined>(keys.length);
-    const cold: number[] = [];
-    for (let at = 0; at < keys.length; at++) {
-      const key = keys[at] as string;
-      if (this.#warm.has(key)) found[at] = this.#index.getSync(entryKey(key));
-      else cold.push(at);
-    }
-    if (cold.length > 0) {
-      const records = await this.#index.getMany(cold.map((at) => entryKey(keys[at] as string)));
-      cold.forEach((at, nth) => {
-        found[at] = records[nth];
-        this.#warm.add(keys[at] as string);
-      });
-    }
+    const records = await this.#index.getMany(keys.map(entryKey));
     const nowMs = this.#now();
-    return found.map((record, at) => this.#judge(keys[at] as string, record, nowMs));
+    return keys.map((key, at) => {
+      // Long keys are rare, and a memory full of them would be large.
+      if (key.length <= WARM_KEY_LENGTH_MAX) this.#warm.add(key);
+      return this.#judge(key, records[at], nowMs);
+    });
   }
 
-  /** The answers of `lookUp`, if all of them can be had without waiting for the disk. */
+  /** Looks one key up at once, if its record is in memory for sure; undefined otherwise. */
   lookUpWarm(key: string): Lookup | undefined {
     if (!this.#warm.has(key)) return undefined;
     return this.#judge(key, this.#index.getSync(entryKey(key)), this.#now());

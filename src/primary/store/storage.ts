@@ -2,6 +2,7 @@
  * The store as a whole, open or closed: the index with its entries, the hand, the removal of dead
  * segments and the job threads, started and stopped in the order that they need.
  */
+import { statfs } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { JobPool } from '../jobs/job-pool.ts';
@@ -11,6 +12,9 @@ import { EntryStore } from './entry-store.ts';
 import { Hand } from './hand.ts';
 import { openIndex } from './index-files.ts';
 import { quarantineStrays } from './stray-segments.ts';
+
+/** Room that LevelDB needs to open the index again: its log becomes a table, and a new log begins. */
+const REOPEN_ROOM_BYTES = 64 * 1024 * 1024;
 
 export interface StorageOptions {
   readonly directory: StoreDirectory;
@@ -87,7 +91,22 @@ export class Storage {
     void deadSegments.sweep();
   }
 
-  /** Closes all files, so that they can be copied. A store that is closed stays so. */
+  /**
+   * Closes the store until `open`. Throws DISK_FULL where the index has failed for lack of room: it
+   * could not be opened again, which would end the reads too.
+   */
+  async closeForCopy(): Promise<void> {
+    const isFull = this.#running?.entries.failure !== undefined && (await this.#hasNoRoom());
+    if (isFull) throw new BigCacheError('DISK_FULL');
+    await this.close();
+  }
+
+  async #hasNoRoom(): Promise<boolean> {
+    const { bavail, bsize } = await statfs(this.#options.directory.path);
+    return bavail * bsize < REOPEN_ROOM_BYTES;
+  }
+
+  /** Closes all files. A store that is closed stays so. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       const running = this.#running;
