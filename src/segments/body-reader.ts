@@ -69,38 +69,38 @@ export class BodyReader {
       return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
     if (descriptor === undefined) return undefined;
-    const length = prologue.length + place.storedBytes + epilogue.length;
-    const slab = this.#slabs.take(length);
+    const content = new WholeBody(this.#slabs, place, prologue, epilogue);
     try {
-      const body = slab.buffer.subarray(prologue.length, prologue.length + place.storedBytes);
-      readWarm(descriptor.fd, body, place.pointer.offset);
-      verify(body, place.checksums);
+      readWarm(descriptor.fd, content.body, place.pointer.offset);
+      return this.#verified(content, place);
     } catch (error) {
-      slab.release();
+      content.release();
       throw error;
     } finally {
       descriptor.release();
     }
-    this.#warm.add(warmItem(place.pointer));
-    return framed(slab, length, prologue, epilogue);
   }
 
   async #openCold(place: BodyPlace, prologue: Buffer, epilogue: Buffer): Promise<BodyContent> {
     const descriptor = await this.#descriptors.lend(place.pointer.segment);
-    const length = prologue.length + place.storedBytes + epilogue.length;
-    const slab = this.#slabs.take(length);
+    const content = new WholeBody(this.#slabs, place, prologue, epilogue);
     try {
-      const body = slab.buffer.subarray(prologue.length, prologue.length + place.storedBytes);
-      await readAll(descriptor.fd, body, place.pointer.offset);
-      verify(body, place.checksums);
+      await readAll(descriptor.fd, content.body, place.pointer.offset);
+      return this.#verified(content, place);
     } catch (error) {
-      slab.release();
+      content.release();
       throw error;
     } finally {
       descriptor.release();
     }
+  }
+
+  #verified(content: WholeBody, place: BodyPlace): BodyContent {
+    if (!blocksMatch(content.body, place.checksums, 0)) {
+      throw new SegmentDamage('the body is not as it was written');
+    }
     this.#warm.add(warmItem(place.pointer));
-    return framed(slab, length, prologue, epilogue);
+    return content;
   }
 
   async #stream(place: BodyPlace, prologue: Buffer, epilogue: Buffer): Promise<BodyContent> {
@@ -114,6 +114,35 @@ export class BodyReader {
       throw error;
     }
     return body;
+  }
+}
+
+/** A body in one slab, with room around it for what stands before and after. */
+class WholeBody implements BodyContent {
+  readonly whole: Buffer;
+  /** Where the body itself belongs, to be read into. */
+  readonly body: Buffer;
+  readonly #slab: Slab;
+
+  constructor(slabs: SlabPool, { storedBytes }: BodyPlace, prologue: Buffer, epilogue: Buffer) {
+    const length = prologue.length + storedBytes + epilogue.length;
+    this.#slab = slabs.take(length);
+    this.whole = this.#slab.buffer.subarray(0, length);
+    this.body = this.whole.subarray(prologue.length, prologue.length + storedBytes);
+    prologue.copy(this.whole, 0);
+    epilogue.copy(this.whole, length - epilogue.length);
+  }
+
+  get byteLength(): number {
+    return this.whole.length;
+  }
+
+  async *chunks(): AsyncGenerator<Buffer> {
+    yield this.whole;
+  }
+
+  release(): void {
+    this.#slab.release();
   }
 }
 
@@ -196,26 +225,6 @@ class StreamedBody implements BodyContent {
   #giveBack(): void {
     this.#slab.release();
     this.#descriptor.release();
-  }
-}
-
-function framed(slab: Slab, length: number, prologue: Buffer, epilogue: Buffer): BodyContent {
-  prologue.copy(slab.buffer, 0);
-  epilogue.copy(slab.buffer, length - epilogue.length);
-  const whole = slab.buffer.subarray(0, length);
-  return {
-    byteLength: length,
-    whole,
-    chunks: async function* () {
-      yield whole;
-    },
-    release: slab.release,
-  };
-}
-
-function verify(body: Buffer, checksums: Buffer): void {
-  if (!blocksMatch(body, checksums, 0)) {
-    throw new SegmentDamage('the body is not as it was written');
   }
 }
 
