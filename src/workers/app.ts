@@ -62,7 +62,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     ...deps,
     now: deps.now ?? Date.now,
     limits,
-    uploads: new Uploads(limits),
+    uploads: deps.uploads ?? new Uploads(limits),
     inspector: new Inspector(),
   };
   const app = createFastify(limits);

@@ -24,6 +24,8 @@ export interface AppDeps {
   isDraining(): boolean;
   /** Limits that differ from the usual ones. */
   readonly limits?: Partial<Limits>;
+  /** The bodies that are arriving, where somebody else has to know of them too. */
+  readonly uploads?: Uploads;
   /** Unix milliseconds; Date.now unless a test sets the time. */
   readonly now?: () => number;
 }
@@ -31,6 +33,5 @@ export interface AppDeps {
 /** What every route is given. */
 export interface RouteDeps extends Required<AppDeps> {
   readonly limits: Limits;
-  readonly uploads: Uploads;
   readonly inspector: Inspector;
 }

@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { type AppDeps, buildApp } from '../../src/workers/app.ts';
+import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
@@ -23,6 +24,7 @@ export interface FixtureOptions {
   readonly limits?: Partial<Limits>;
   readonly now?: () => number;
   readonly store?: MemoryStore;
+  readonly uploads?: Uploads;
 }
 
 const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
@@ -49,6 +51,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     isDraining: () => made.isDraining,
     now,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
   };
   const made: Fixture = { app: buildApp(deps), store, counters, logged, isDraining: false };
   t.after(() => made.app.close());

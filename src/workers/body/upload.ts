@@ -29,6 +29,7 @@ export class Upload implements Reception {
   readonly #uploads: Uploads;
   readonly #request: IncomingMessage;
   readonly #bytesMax: number;
+  readonly #declaredBytes: number | undefined;
   #receivedBytes = 0;
   #heldBytes = 0;
   #lastReadMs = 0;
@@ -55,6 +56,7 @@ export class Upload implements Reception {
     this.#request = request;
     this.#bytesMax = bytesMax;
     const declared = declaredBytes(request);
+    this.#declaredBytes = declared;
     if (declared !== undefined && declared > bytesMax) throw this.#tooLarge();
     if (request.headers.expect !== undefined) response.writeContinue();
     request.on('readable', this.#wake);
@@ -72,17 +74,24 @@ export class Upload implements Reception {
     const chunks: Buffer[] = [];
     for await (const chunk of this.chunks()) {
       chunks.push(chunk);
-      this.#heldBytes += chunk.length;
-      this.#uploads.hold(chunk.length);
-      await this.#uploads.room(this);
+      await this.#hold(chunk.length);
     }
     const [first] = chunks;
     return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
   }
 
+  /** Counts what is kept of the body, and waits for room where more of it will come. */
+  #hold(bytes: number): Promise<void> | undefined {
+    this.#heldBytes += bytes;
+    this.#uploads.hold(this, bytes);
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#receivedBytes === this.#declaredBytes ? undefined : this.#uploads.room(this);
+  }
+
   /** The body in pieces; the socket is read only as they are asked for. Throws as `collect` does. */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
     for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
       const chunk: Buffer | null = this.#request.read();
       if (chunk === null) {
         if (this.#request.readableEnded) break;
@@ -103,7 +112,6 @@ export class Upload implements Reception {
   }
 
   async #nextBytes(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
     const nowMs = this.#uploads.now();
     if (!this.#isWatched || nowMs - this.#lastReadMs > OWN_PAUSE_MS) {
       this.windowStartMs = nowMs;
@@ -125,10 +133,11 @@ export class Upload implements Reception {
     }
   }
 
-  /** Ends the reading: the one who waits for bytes, now or next, gets `error`. */
+  /** Ends the reading: the one who waits for bytes or for room, now or next, gets `error`. */
   fail(error: BigCacheError): void {
     this.#failure ??= error;
     this.#waiter?.reject(this.#failure);
+    this.#uploads.refuse(this, this.#failure);
   }
 
   /** Gives back what the body held. Every Upload is closed, whatever became of it. */
@@ -140,7 +149,7 @@ export class Upload implements Reception {
     request.off('close', this.#abort);
     request.off('error', this.#abort);
     this.#uploads.remove(this);
-    if (this.#heldBytes > 0) this.#uploads.release(this.#heldBytes);
+    if (this.#heldBytes > 0) this.#uploads.release(this, this.#heldBytes);
     this.#heldBytes = 0;
   }
 }

@@ -4,6 +4,7 @@
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { Limits } from '../limits.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** What is known of a body that has not arrived whole. Times are of the injected clock. */
 export interface Reception {
@@ -25,7 +26,9 @@ export class Uploads {
   readonly #now: () => number;
   /** Bodies still arriving, in the order in which they were first waited for. */
   readonly #receptions = new Set<Reception>();
-  readonly #queue = new Map<Reception, () => void>();
+  /** Those of them that hold bytes of the budget, in the order in which they began to. */
+  readonly #growing = new Set<Reception>();
+  readonly #line = new WaitingLine<Reception>();
   #heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -48,47 +51,60 @@ export class Uploads {
     this.#timer ??= setInterval(() => this.check(), this.#limits.bodyCheckMs).unref();
   }
 
+  /** The body of `reception` is whole, or nobody wants it any more. */
   remove(reception: Reception): void {
-    this.#queue.delete(reception);
-    if (!this.#receptions.delete(reception)) return;
-    if (this.#receptions.size === 0) {
+    const wasGrowing = this.#growing.delete(reception);
+    if (this.#receptions.delete(reception) && this.#receptions.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
-    this.#admit();
+    if (wasGrowing) this.#admit();
   }
 
-  hold(bytes: number): void {
+  /** Counts `bytes` that `reception` keeps in memory, until it releases them. */
+  hold(reception: Reception, bytes: number): void {
     this.#heldBytes += bytes;
+    this.#growing.add(reception);
   }
 
-  release(bytes: number): void {
+  /** Gives back all the `bytes` that `reception` held. */
+  release(reception: Reception, bytes: number): void {
     this.#heldBytes -= bytes;
+    this.#growing.delete(reception);
     this.#admit();
   }
 
   /**
-   * Waits until `reception` may read on; undefined when it may at once. The oldest always may, so that
-   * uploads which share the budget can never wait for each other: memory is bounded by the budget and
-   * one more body.
+   * Waits until `reception` may read on; undefined when it may at once. Of the bodies that share the
+   * budget and are not whole the oldest always may, so that they can never all wait for each other:
+   * memory is bounded by the budget and one more body. Rejects with what the reception is refused
+   * with: OVERLOADED when a slow client has kept it waiting for as long as a stall may last.
+   *
+   * REQUIRES: `reception` holds bytes; what holds none must not keep others from reading.
    */
   room(reception: Reception): Promise<void> | undefined {
-    if (this.#mayRead(reception)) return undefined;
-    return new Promise((resolve) => this.#queue.set(reception, resolve));
+    if (this.#heldBytes < this.#limits.uploadBytesMax) return undefined;
+    if (this.#oldestGrowing() === reception) return undefined;
+    this.add(reception);
+    return this.#line.join(reception, this.#now());
   }
 
-  #mayRead(reception: Reception): boolean {
-    if (this.#heldBytes < this.#limits.uploadBytesMax) return true;
-    const oldest = this.#receptions.values().next().value;
-    return oldest === undefined || oldest === reception;
+  /** Ends the wait of a reception whose client has left, or that has failed otherwise. */
+  refuse(reception: Reception, error: BigCacheError): void {
+    this.#line.refuse(reception, error);
+  }
+
+  #oldestGrowing(): Reception | undefined {
+    return this.#growing.values().next().value;
   }
 
   #admit(): void {
-    for (const [reception, resume] of this.#queue) {
-      if (!this.#mayRead(reception)) return;
-      this.#queue.delete(reception);
-      resume();
+    if (this.#heldBytes < this.#limits.uploadBytesMax) {
+      this.#line.admitAll();
+      return;
     }
+    const oldest = this.#oldestGrowing();
+    if (oldest !== undefined) this.#line.admit(oldest);
   }
 
   /** Judges every reception by the clock. Called by a timer, and by tests. */
@@ -97,6 +113,8 @@ export class Uploads {
     for (const reception of this.#receptions) {
       if (this.#isTooSlow(reception, nowMs)) reception.fail(new BigCacheError('REQUEST_TIMEOUT'));
     }
+    const waitedSinceMs = nowMs - this.#limits.bodyStallMs;
+    this.#line.refuseSince(waitedSinceMs, new BigCacheError('OVERLOADED'));
   }
 
   #isTooSlow(reception: Reception, nowMs: number): boolean {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { type Listening, listening, received, request } from '../app-fixture.ts';
+import { Uploads } from '../../../src/workers/body/uploads.ts';
+import { DEFAULT_LIMITS } from '../../../src/workers/limits.ts';
+import { type Listening, listening, received, request, until } from '../app-fixture.ts';
 
 const KiB = 1024;
 const statusesOf = (answer: string): number[] =>
@@ -127,6 +130,45 @@ test('uploads beyond the budget wait for each other, and all are stored', async 
   );
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
   assert.equal(await server.store.count(), 20);
+});
+
+/** Opens an upload of JSON that declares `declared` bytes, and sends `sent` of them. */
+function openUpload(server: Listening, key: string, declared: number, sent: number): Socket {
+  const socket = server.connect();
+  socket.write(post(`/cache/${key}`, `Content-Length: ${declared}`));
+  socket.write(`{"value":"${'x'.repeat(sent - 10)}`);
+  return socket;
+}
+
+test('a client that leaves while its upload waits for room gives its bytes back', async (t) => {
+  const uploads = new Uploads({ ...DEFAULT_LIMITS, uploadBytesMax: 20 * KiB });
+  const server = await listening(t, { uploads });
+  const oldest = openUpload(server, 'oldest', 30 * KiB, 15 * KiB);
+  await until(() => uploads.heldBytes === 15 * KiB);
+  const queued = openUpload(server, 'queued', 30 * KiB, 15 * KiB);
+  await until(() => uploads.heldBytes === 30 * KiB);
+  queued.resetAndDestroy();
+  await until(() => uploads.heldBytes === 15 * KiB);
+  const answer = received(oldest, `${'x'.repeat(15 * KiB - 2)}"}`);
+  assert.deepEqual(statusesOf(await answer), [200]);
+  assert.equal(uploads.heldBytes, 0);
+});
+
+test('collected uploads over the budget end while a slow stream goes on', async (t) => {
+  const server = await listening(t, { limits: { uploadBytesMax: 200 * KiB } });
+  const slow = server.connect();
+  const slowAnswer = received(slow, post('/pickle/slow', 'Content-Length: 3000000'));
+  slow.write(Buffer.alloc(2_000_000));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const body = JSON.stringify({ value: 'x'.repeat(300 * KiB) });
+  const answers = await Promise.all(
+    Array.from({ length: 4 }, (_, nth) =>
+      server.exchange(post(`/cache/${nth}`, `Content-Length: ${body.length}`) + body),
+    ),
+  );
+  for (const answer of answers) assert.deepEqual(statusesOf(answer), [200]);
+  slow.write(Buffer.alloc(1_000_000));
+  assert.deepEqual(statusesOf(await slowAnswer), [200]);
 });
 
 test('a store that fails in the middle of a body is heard, and the client gets its answer', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { type Reception, Uploads } from '../../../src/workers/body/uploads.ts';
 
 const LIMITS = {
@@ -73,44 +74,118 @@ test('time in which the server itself is slow does not count against the client'
   uploads.remove(reception);
 });
 
-test('beyond the budget bodies wait in their order, except for the oldest', async () => {
+const nextTurn = () => new Promise(setImmediate);
+
+/** Waits for room in the name of `who`, and notes down how that ended. */
+function waitFor(uploads: Uploads, reception: Reception, who: string, ended: string[]): void {
+  const room = uploads.room(reception);
+  assert.ok(room !== undefined, `${who} has to wait`);
+  room.then(
+    () => ended.push(who),
+    (error: BigCacheError) => ended.push(`${who}: ${error.code}`),
+  );
+}
+
+test('beyond the budget bodies wait, except for the oldest that is not whole', async () => {
   const uploads = new Uploads(LIMITS);
   const [first, second, third] = [fake(), fake(), fake()];
-  for (const reception of [first, second, third]) uploads.add(reception);
-  uploads.hold(99);
+  uploads.hold(first, 33);
+  uploads.hold(second, 33);
+  uploads.hold(third, 33);
   assert.equal(uploads.room(third), undefined);
-  uploads.hold(1);
+  uploads.hold(third, 1);
   assert.equal(uploads.room(first), undefined);
-  const resumed: string[] = [];
-  const waits = [
-    uploads.room(second)?.then(() => resumed.push('second')),
-    uploads.room(third)?.then(() => resumed.push('third')),
-  ];
-  await new Promise(setImmediate);
-  assert.deepEqual(resumed, []);
+  const ended: string[] = [];
+  waitFor(uploads, second, 'second', ended);
+  waitFor(uploads, third, 'third', ended);
+  await nextTurn();
+  assert.deepEqual(ended, []);
   uploads.remove(first);
-  await waits[0];
-  assert.deepEqual(resumed, ['second']);
-  uploads.release(50);
-  await waits[1];
-  assert.deepEqual(resumed, ['second', 'third']);
-  uploads.remove(second);
+  await nextTurn();
+  assert.deepEqual(ended, ['second']);
+  uploads.release(second, 33);
+  await nextTurn();
+  assert.deepEqual(ended, ['second', 'third']);
   uploads.remove(third);
 });
 
-test('whatever the order of arrivals, no bodies wait for each other for ever', () => {
-  fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(4), fc.integer({ min: 1, max: 60 }))), (arrivals) => {
-      const uploads = new Uploads(LIMITS);
-      const receptions = Array.from({ length: 5 }, () => fake());
-      for (const reception of receptions) uploads.add(reception);
-      for (const [index, bytes] of arrivals) {
-        uploads.hold(bytes);
-        const reception = receptions[index];
-        if (reception !== undefined) void uploads.room(reception);
-      }
-      assert.ok(receptions.some((reception) => uploads.room(reception) === undefined));
-      for (const reception of receptions) uploads.remove(reception);
-    }),
-  );
+test('the oldest goes on although a younger one began to wait before it', async () => {
+  const uploads = new Uploads(LIMITS);
+  const [first, second, third] = [fake(), fake(), fake()];
+  for (const reception of [first, second, third]) uploads.hold(reception, 40);
+  const ended: string[] = [];
+  waitFor(uploads, third, 'third', ended);
+  waitFor(uploads, second, 'second', ended);
+  uploads.remove(first);
+  await nextTurn();
+  assert.deepEqual(ended, ['second']);
+  uploads.remove(second);
+  await nextTurn();
+  assert.deepEqual(ended, ['second', 'third']);
+  uploads.remove(third);
+});
+
+test('a body that holds nothing of the budget keeps nobody waiting', () => {
+  const uploads = new Uploads(LIMITS);
+  const [streamed, collected] = [fake(), fake()];
+  uploads.add(streamed);
+  uploads.hold(collected, 100);
+  assert.equal(uploads.room(collected), undefined);
+  uploads.remove(streamed);
+  uploads.remove(collected);
+});
+
+test('who waits for room is refused when it fails, and after the time of a stall', async () => {
+  let nowMs = 0;
+  const uploads = new Uploads(LIMITS, () => nowMs);
+  const [oldest, leaving, patient] = [fake(), fake(), fake()];
+  oldest.waitingSinceMs = undefined;
+  for (const reception of [oldest, leaving, patient]) uploads.hold(reception, 50);
+  const ended: string[] = [];
+  waitFor(uploads, leaving, 'leaving', ended);
+  waitFor(uploads, patient, 'patient', ended);
+  uploads.refuse(leaving, new BigCacheError('REQUEST_INVALID'));
+  await nextTurn();
+  assert.deepEqual(ended, ['leaving: REQUEST_INVALID']);
+  nowMs = 29_999;
+  patient.waitingSinceMs = undefined;
+  uploads.check();
+  await nextTurn();
+  assert.equal(ended.length, 1);
+  nowMs = 30_000;
+  uploads.check();
+  await nextTurn();
+  assert.deepEqual(ended, ['leaving: REQUEST_INVALID', 'patient: OVERLOADED']);
+  for (const reception of [oldest, leaving, patient]) uploads.remove(reception);
+});
+
+test('whatever the order of arrivals, no bodies wait for each other for ever', async () => {
+  const arrivals = fc.array(fc.tuple(fc.nat(4), fc.integer({ min: 1, max: 60 })));
+  const property = fc.asyncProperty(arrivals, async (pieces) => {
+    const uploads = new Uploads(LIMITS);
+    const bodies = Array.from({ length: 5 }, () => ({ reception: fake(), heldBytes: 0 }));
+    const waiting = new Set<Reception>();
+    for (const [nth, bytes] of pieces) {
+      const body = bodies[nth];
+      if (body === undefined || waiting.has(body.reception)) continue;
+      const { reception } = body;
+      body.heldBytes += bytes;
+      uploads.hold(reception, bytes);
+      const room = uploads.room(reception);
+      if (room === undefined) continue;
+      waiting.add(reception);
+      void room.then(() => waiting.delete(reception));
+    }
+    // Whoever may read ends, one after the other; that must be all of them.
+    while (bodies.length > 0) {
+      const free = bodies.find(({ reception }) => !waiting.has(reception));
+      assert.ok(free !== undefined, 'somebody may read');
+      bodies.splice(bodies.indexOf(free), 1);
+      uploads.remove(free.reception);
+      if (free.heldBytes > 0) uploads.release(free.reception, free.heldBytes);
+      await nextTurn();
+    }
+    assert.equal(uploads.heldBytes, 0);
+  });
+  await fc.assert(property, { numRuns: 50 });
 });
