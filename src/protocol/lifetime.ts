@@ -6,6 +6,8 @@ import { BigCacheError } from './errors.ts';
 
 /** The latest time that a Date holds (ECMA-262, 21.4.1.1). */
 const TIME_MS_MAX = 8.64e15;
+/** What the client sends is stored as it is, and a record has room for little. */
+const DURATION_LENGTH_MAX = 64;
 const DURATION = /^(\d+)([smhd])[A-Za-z]*$/;
 const NUMBER_TEXT = /^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$/;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400 };
@@ -20,6 +22,7 @@ export interface Lifetime {
 
 /**
  * The Unix time in seconds that a member `expire` gives: a number, or a number as text; null for none.
+ * A time that has passed, before 1970 too, is a time: the entry has then expired.
  *
  * Throws BigCacheError EXPIRE_INVALID.
  */
@@ -27,7 +30,7 @@ export function parseExpire(member: unknown): number | null {
   if (member === null) return null;
   const isNumberText = typeof member === 'string' && NUMBER_TEXT.test(member);
   const expire = isNumberText ? Number(member) : member;
-  if (typeof expire !== 'number' || !Number.isFinite(expire) || expire < 0) {
+  if (typeof expire !== 'number' || !Number.isFinite(expire)) {
     throw new BigCacheError('EXPIRE_INVALID');
   }
   return expire;
@@ -35,13 +38,15 @@ export function parseExpire(member: unknown): number | null {
 
 /**
  * The seconds that a member `duration` gives; null for none. The first letter is the unit and the rest
- * is ignored: the original's client sends `28ds` for `28d` and `7dayss` for `7days`.
+ * is ignored: the original's client sends `28ds` for `28d` and `7dayss` for `7days`. At most 64
+ * characters.
  *
  * Throws BigCacheError DURATION_INVALID.
  */
 export function parseDuration(member: unknown): number | null {
   if (member === null) return null;
-  const match = typeof member === 'string' ? DURATION.exec(member) : null;
+  const isText = typeof member === 'string' && member.length <= DURATION_LENGTH_MAX;
+  const match = isText ? DURATION.exec(member) : null;
   const seconds =
     match === null ? Number.NaN : Number(match[1]) * (UNIT_SECONDS[match[2] ?? ''] ?? 0);
   // Compared against the whole range, so that now + duration is a time too.

@@ -2,7 +2,7 @@
  * The writing of one entry, whoever writes it: its body into a segment, then its record to the index.
  */
 import { BigCacheError } from '../protocol/errors.ts';
-import { type EntryMeta, encodeRecord } from '../protocol/record.ts';
+import { type EntryMeta, encodeRecord, RECORD_BYTES_MAX } from '../protocol/record.ts';
 import { WHOLE_BODY_BYTES_MAX } from './body-reader.ts';
 import type { AppendMeta } from './format.ts';
 import type { Placed, SegmentLog } from './segment-log.ts';
@@ -71,6 +71,7 @@ export class EntryWriter {
     });
     let isValid = false;
     try {
+      requireRecordFits(record);
       const committed = await this.#options.commit(key, record);
       isValid = true;
       return { ...committed, placed };
@@ -106,6 +107,12 @@ export class EntryWriter {
       throw error;
     }
   }
+}
+
+/** A longer record would break the channel, and with it everything else that is under way there. */
+function requireRecordFits(record: Buffer): void {
+  if (record.length <= RECORD_BYTES_MAX) return;
+  throw new BigCacheError('REQUEST_INVALID', 'What is said about the entry is too long.');
 }
 
 async function* once(body: Buffer): AsyncGenerator<Buffer> {

@@ -65,6 +65,7 @@ test('what has expired says so, and counts as expire, not as miss', async (t) =>
     '{"value":1,"duration":"0s"}',
     '{"value":1,"expire":0}',
     '{"value":1,"expire":1.5}',
+    '{"value":1,"expire":-1}',
   ]) {
     assert.equal((await send(made, 'POST', '/cache/a', body)).status, 200);
     const read = await send(made, 'GET', '/cache/a');
@@ -79,7 +80,7 @@ test('what has expired says so, and counts as expire, not as miss', async (t) =>
   await send(made, 'GET', '/cache/b');
   await send(made, 'GET', '/pickle/b');
   await send(made, 'DELETE', '/cache/b');
-  const stats = { hit: 2, miss: 1, expire: 4, delete: 1, hit_rate: '66.67%' };
+  const stats = { hit: 2, miss: 1, expire: 5, delete: 1, hit_rate: '66.67%' };
   assert.deepEqual(JSON.parse((await send(made, 'GET', '/stat')).body), { stats });
 });
 
@@ -136,6 +137,8 @@ test('bodies that are not the object expected are refused with 422', async (t) =
     [`{"value":${'['.repeat(400_000)}`, 'BODY_INVALID'],
     ['{"value":1,"duration":"1w"}', 'DURATION_INVALID'],
     ['{"value":1,"duration":"99999999999999d"}', 'DURATION_INVALID'],
+    [`{"value":1,"duration":"1d${'a'.repeat(70_000)}"}`, 'DURATION_INVALID'],
+    [`{"value":1,"duration":"${'0'.repeat(70_000)}1d"}`, 'DURATION_INVALID'],
     ['{"value":1,"expire":"abc"}', 'EXPIRE_INVALID'],
     ['{"value":1,"expire":true}', 'EXPIRE_INVALID'],
     ['{"value":1,"expire":1e999}', 'EXPIRE_INVALID'],

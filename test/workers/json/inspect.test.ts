@@ -137,13 +137,17 @@ test('expire is a finite number of seconds, or such a number as text', () => {
   assert.equal(inspect('{"value":1,"expire":1700000000.5}').expire, 1700000000.5);
   assert.equal(inspect('{"value":1,"expire":"1700000000"}').expire, 1700000000);
   assert.equal(inspect('{"value":1,"expire":0}').expire, 0);
+  assert.equal(inspect('{"value":1,"expire":-1}').expire, -1);
+  assert.equal(inspect('{"value":1,"expire":"-1.5"}').expire, -1.5);
   for (const expire of [
     '"abc"',
     '""',
     'true',
     '1e999',
     '"1e999"',
-    '-1',
+    '-1e999',
+    '"NaN"',
+    '"Infinity"',
     '[]',
     '{}',
     '"0x10"',

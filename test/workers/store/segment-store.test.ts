@@ -60,6 +60,20 @@ describe('the store of a worker', () => {
     await server.stop();
   });
 
+  it('refuses what would make a record too long for the channel, voids it, and goes on', async (t) => {
+    const server = await TestServer.start(await temporaryDirectory(t));
+    const { store, segments } = server.addWorker();
+    const tooMuch = { ...RAW, contentType: 'x'.repeat(70_000) };
+    const refused = { name: 'BigCacheError', code: 'REQUEST_INVALID' };
+    await assert.rejects(store.put('page', tooMuch, Buffer.from('one')), refused);
+    assert.equal((await store.get('page')).found, false);
+    await store.put('page', RAW, Buffer.from('two'));
+    assert.deepEqual(await bodyOf(await store.get('page')), Buffer.from('two'));
+    await segments.sealAll();
+    await eventually(() => segments.isIdle);
+    await server.stop();
+  });
+
   it('keeps entries, counters and purges over a restart, and never gives a version twice', async (t) => {
     const path = await temporaryDirectory(t);
     let server = await TestServer.start(path);
