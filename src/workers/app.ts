@@ -35,6 +35,8 @@ function createFastify(limits: Limits): FastifyInstance {
     },
     // No limit on a whole request, which would cut steady uploads: Uploads watches their progress.
     requestTimeout: 0,
+    // Cuts whoever takes nothing of an answer, whatever it is; each byte that moves starts it anew.
+    connectionTimeout: limits.sendStallMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     exposeHeadRoutes: false,
     // While the server stops, the guards refuse what still comes in, in our own words.

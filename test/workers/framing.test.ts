@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { Kind } from '../../src/protocol/record.ts';
 import { type Listening, listening, received, request, until } from './app-fixture.ts';
 
@@ -127,6 +128,21 @@ test('a reader that never reads is cut', async (t) => {
     socket.write(get.repeat(target === '/pickle/k' ? 1 : 20));
     await until(() => server.store.unreleased > 0);
     await until(() => server.store.unreleased === 0);
+  }
+});
+
+test('a client that takes none of its answers is cut, whatever they are', async (t) => {
+  const server = await listening(t, { limits: { sendStallMs: 100 } });
+  for (const target of ['/openapi.json', '/docs/static/swagger-ui-bundle.js']) {
+    const socket = server.connect();
+    socket.pause();
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(300));
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const count = promisify(server.app.server.getConnections.bind(server.app.server));
+    for (const startMs = Date.now(); (await count()) > 0; ) {
+      assert.ok(Date.now() - startMs < 5000, target);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 });
 

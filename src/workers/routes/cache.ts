@@ -79,7 +79,7 @@ async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
   }
   deps.counters.hit += 1;
   const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
-  sendContent(reply, headers, found.content, deps.limits.sendStallMs);
+  sendContent(reply, headers, found.content);
 }
 
 function lifetimeOf(inspection: Inspection, nowMs: number): Lifetime {
@@ -89,29 +89,50 @@ function lifetimeOf(inspection: Inspection, nowMs: number): Lifetime {
     : lifetimeFromSeconds(durationSeconds, nowMs);
 }
 
-function sendStored(reply: FastifyReply, key: string, value: Buffer, expire: number | null): void {
+interface StoredValue {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly expire: number | null;
+}
+
+async function storeValue(deps: RouteDeps, key: string, upload: Upload): Promise<StoredValue> {
+  const { body, inspection } = await deps.inspector.inspect(await upload.collect());
+  const value = body.subarray(inspection.valueStart, inspection.valueEnd);
+  const { expiresAtMs, expire } = lifetimeOf(inspection, deps.now());
+  const { duration } = inspection;
+  const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration };
+  await deps.store.put(key, meta, value);
+  return { key, value, expire };
+}
+
+/** Answers with what was stored, and closes `upload` once the answer keeps none of its bytes. */
+function sendStored(reply: FastifyReply, stored: StoredValue, upload: Upload): void {
+  const { key, value, expire } = stored;
   const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
   const pieces = [prologueOf(key), value, Buffer.from(`,"expire":${expire}}`)];
-  if (value.length > ANSWER_BYTES_COPIED_MAX) sendPieces(reply, headers, pieces);
-  else sendBytes(reply, 200, headers, Buffer.concat(pieces));
+  if (value.length > ANSWER_BYTES_COPIED_MAX) {
+    sendPieces(reply, headers, pieces, () => upload.close());
+    return;
+  }
+  sendBytes(reply, 200, headers, Buffer.concat(pieces));
+  upload.close();
 }
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
   requireJson(request.headers);
-  const { jsonBytesMax } = deps.config;
-  const upload = new Upload(deps.uploads, request.raw, reply.raw, jsonBytesMax);
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
   try {
-    const { body, inspection } = await deps.inspector.inspect(await upload.collect());
-    const value = body.subarray(inspection.valueStart, inspection.valueEnd);
-    const { expiresAtMs, expire } = lifetimeOf(inspection, deps.now());
-    const { duration } = inspection;
-    const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration };
-    await deps.store.put(key, meta, value);
-    if (prefersMinimal(request)) sendMinimal(reply);
-    else sendStored(reply, key, value, expire);
-  } finally {
+    const stored = await storeValue(deps, key, upload);
+    if (!prefersMinimal(request)) {
+      sendStored(reply, stored, upload);
+      return;
+    }
+    sendMinimal(reply);
     upload.close();
+  } catch (error) {
+    upload.close();
+    throw error;
   }
 }
 

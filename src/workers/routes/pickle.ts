@@ -69,7 +69,7 @@ async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
     'x-content-type-options': 'nosniff',
   };
   if (deps.config.bodyCsp !== 'none') headers['content-security-policy'] = deps.config.bodyCsp;
-  sendContent(reply, headers, found.content, deps.limits.sendStallMs);
+  sendContent(reply, headers, found.content);
 }
 
 /** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */

@@ -171,6 +171,25 @@ test('collected uploads over the budget end while a slow stream goes on', async 
   assert.deepEqual(statusesOf(await slowAnswer), [200]);
 });
 
+test('the answer to a POST counts in the budget until it has left, or its client is cut', async (t) => {
+  const uploads = new Uploads(DEFAULT_LIMITS);
+  const server = await listening(t, { uploads, limits: { sendStallMs: 300 } });
+  const body = JSON.stringify({ value: 'x'.repeat(200 * KiB) });
+  const head = `POST /cache/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+  assert.deepEqual(
+    statusesOf(await server.exchange(post('/cache/a', `Content-Length: ${body.length}`) + body)),
+    [200],
+  );
+  assert.equal(uploads.heldBytes, 0);
+  const deaf = server.connect();
+  deaf.pause();
+  deaf.write((head + body).repeat(100));
+  await until(() => uploads.heldBytes > 0);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.ok(uploads.heldBytes >= body.length);
+  await until(() => uploads.heldBytes === 0);
+});
+
 test('a store that fails in the middle of a body is heard, and the client gets its answer', async (t) => {
   const server = await listening(t);
   server.store.put = async (_key, _meta, source) => {
