@@ -7,6 +7,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import type { Content } from './store/store.ts';
+import { whenClosed } from './turns.ts';
 
 /**
  * Writes the head. While the server stops, the connection ends with this answer, so that no client
@@ -28,41 +29,6 @@ export function sendBytes(
   headers['content-length'] = body.length;
   writeHead(reply, status, headers);
   reply.raw.end(body);
-}
-
-/** Answers that wait behind earlier ones on their connection, by what to do when it ends first. */
-const queuedBySocket = new WeakMap<Socket, Set<() => void>>();
-
-/** The callbacks of the answers queued on `socket`; all are called when it closes. */
-function queuedOn(socket: Socket): Set<() => void> {
-  let queued = queuedBySocket.get(socket);
-  if (queued === undefined) {
-    const callbacks = new Set<() => void>();
-    queuedBySocket.set(socket, callbacks);
-    socket.once('close', () => {
-      for (const callback of callbacks) callback();
-    });
-    queued = callbacks;
-  }
-  return queued;
-}
-
-/**
- * Calls `callback` when the answer has left or its connection has ended. An answer that leaves emits
- * `close` after `finish`, one that is cut off emits `close` alone, and one that is still queued behind
- * others when the connection ends emits nothing at all.
- */
-function whenClosed(raw: ServerResponse, socket: Socket, callback: () => void): void {
-  if (raw.socket !== null) {
-    raw.once('close', callback);
-    return;
-  }
-  const queued = queuedOn(socket);
-  queued.add(callback);
-  raw.once('close', () => {
-    queued.delete(callback);
-    callback();
-  });
 }
 
 /**

@@ -101,6 +101,41 @@ test('pipelined reads by the thousand that are cut off give everything back', as
   }
 });
 
+test('a pipelined read takes its body only when its answer may leave', async (t) => {
+  const server = await listening(t);
+  const bodies = Array.from({ length: 200 }, (_, nth) => Buffer.alloc(1024 * 1024, nth));
+  for (const [nth, body] of bodies.entries()) await server.store.put(`${nth}`, RAW, body);
+  let most = 0;
+  const { get } = server.store;
+  server.store.get = async (...args) => {
+    const found = await get.apply(server.store, args);
+    most = Math.max(most, server.store.unreleased);
+    return found;
+  };
+  const heads = bodies.map((_, nth) => `GET /pickle/${nth} HTTP/1.1\r\nHost: localhost\r\n`);
+  const answer = await server.exchange(`${heads.join('\r\n')}Connection: close\r\n\r\n`);
+  const parts = answer.split(/HTTP\/1\.1 200 OK\r\n(?:[^\r\n]+\r\n)+\r\n/).slice(1);
+  assert.equal(parts.length, 200);
+  for (const [nth, part] of parts.entries()) {
+    assert.ok(Buffer.from(part, 'latin1').equals(bodies[nth] ?? Buffer.alloc(0)), `${nth}`);
+  }
+  assert.ok(most <= 2, `${most} bodies at once`);
+  assert.equal(server.store.unreleased, 0);
+});
+
+test('pipelined reads of a client that has left are not carried out', async (t) => {
+  const server = await listening(t);
+  await server.store.put('k', RAW, Buffer.alloc(20_000_000));
+  const socket = server.connect();
+  socket.pause();
+  socket.write('GET /pickle/k HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(100));
+  await until(() => server.store.unreleased === 1);
+  socket.resetAndDestroy();
+  await until(() => server.store.unreleased === 0);
+  assert.equal(server.counters.hit, 1);
+  assert.deepEqual(server.logged, []);
+});
+
 const RAW = { kind: Kind.raw, expiresAtMs: 0, contentType: null, expire: null, duration: null };
 
 test('a reader that leaves in mid-download gives its content back', async (t) => {

@@ -12,6 +12,7 @@ import { requireJson } from '../json/media-type.ts';
 import { sendMiss } from '../plugins/errors.ts';
 import { sendBytes, sendContent, sendPieces } from '../send.ts';
 import type { Framing } from '../store/store.ts';
+import { isQueued, turnOf } from '../turns.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
 import {
@@ -71,6 +72,10 @@ function frameJson(key: string, record: EntryRecord): Framing {
 
 async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+    reply.hijack();
+    return;
+  }
   const found = await deps.store.get(key, (record) => frameJson(key, record));
   if (!found.found) {
     deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;

@@ -9,6 +9,7 @@ import { declaredBytes, Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
 import { sendMiss } from '../plugins/errors.ts';
 import { sendContent } from '../send.ts';
+import { isQueued, turnOf } from '../turns.ts';
 import { frameEntry, JSON_TYPE } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
@@ -55,6 +56,10 @@ const PickleHeaders = Type.Object({
 
 async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+    reply.hijack();
+    return;
+  }
   const found = await deps.store.get(key, (record) => frameEntry(key, record));
   if (!found.found) {
     deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
