@@ -25,6 +25,8 @@ export interface EntryWriterOptions {
   readonly now: () => number;
 }
 
+const EMPTY: Buffer = Buffer.alloc(0);
+
 /** What the original's face does not say about an entry. */
 const BARE = {
   staleWhileRevalidateUntilMs: 0,
@@ -97,10 +99,13 @@ export class EntryWriter {
         ? segments.append(key, kind, describe(body.length), body)
         : segments.appendStream(key, kind, once(body), describe);
     }
-    const { start, rest } = await takeStart(body);
-    if (rest === undefined) return segments.append(key, kind, describe(start.length), start);
+    const begun = await takeStart(body);
+    const { rest } = begun;
+    if (rest === undefined) {
+      return segments.append(key, kind, describe(begun.start.length), begun.start);
+    }
     try {
-      return await segments.appendStream(key, kind, chain(start, rest), describe);
+      return await segments.appendStream(key, kind, chain(begun, rest), describe);
     } catch (error) {
       // Where no segment was granted nobody has begun to read the rest, so nobody else ends it.
       await rest.return?.();
@@ -119,8 +124,16 @@ async function* once(body: Buffer): AsyncGenerator<Buffer> {
   yield body;
 }
 
-async function* chain(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield start;
+/** A body of which only the start has been read. `rest` is undefined when that was all. */
+interface Begun {
+  start: Buffer;
+  readonly rest: AsyncIterator<Buffer> | undefined;
+}
+
+/** The whole body again. Lets go of the start once it is stored: the rest may take hours. */
+async function* chain(begun: Begun, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield begun.start;
+  begun.start = EMPTY;
   for (;;) {
     const { done, value } = await rest.next();
     if (done === true) return;
@@ -129,20 +142,19 @@ async function* chain(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerato
 }
 
 /**
- * Reads up to one byte more than a shared segment takes. `rest` goes on where `start` ends, and is
- * undefined when that was all. A piece is valid only until the next is asked for, so it is copied.
+ * Reads up to one byte more than a shared segment takes. A piece is valid only until the next is asked
+ * for, so it is copied.
  */
-async function takeStart(
-  body: AsyncIterable<Buffer>,
-): Promise<{ start: Buffer; rest: AsyncIterator<Buffer> | undefined }> {
+async function takeStart(body: AsyncIterable<Buffer>): Promise<Begun> {
   const iterator = body[Symbol.asyncIterator]();
-  let start = Buffer.alloc(0);
+  let start = EMPTY;
   let bytes = 0;
   while (bytes <= WHOLE_BODY_BYTES_MAX) {
     const { done, value } = await iterator.next();
     if (done === true) return { start: start.subarray(0, bytes), rest: undefined };
     if (bytes + value.length > start.length) {
-      const longer = Buffer.allocUnsafe(Math.max(bytes + value.length, 2 * start.length));
+      const doubled = Math.min(2 * start.length, WHOLE_BODY_BYTES_MAX);
+      const longer = Buffer.allocUnsafe(Math.max(bytes + value.length, doubled));
       start.copy(longer, 0, 0, bytes);
       start = longer;
     }

@@ -22,6 +22,8 @@ export interface Limits {
   readonly bodyCheckMs: number;
   /** Uploads held in memory at once by one worker, all together. */
   readonly uploadBytesMax: number;
+  /** Uploads that one worker stores as they arrive, at once; further ones wait. */
+  readonly streamsMax: number;
   /** A client that takes nothing of its answer for this long is cut. */
   readonly sendStallMs: number;
   /** How long a connection that was told to close is still read, so that its answer arrives. */
@@ -42,6 +44,7 @@ export const DEFAULT_LIMITS: Limits = {
   bodyWindowBytesMin: 60 * KiB,
   bodyCheckMs: 1_000,
   uploadBytesMax: 64 * MiB,
+  streamsMax: 64,
   sendStallMs: 60_000,
   lingerMs: 2_000,
 };

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { type Counters, countersFromList, newCounters } from '../protocol/counters.ts';
+import { BigCacheError } from '../protocol/errors.ts';
 import { Opcode } from '../protocol/opcodes.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { BodyReader } from '../segments/body-reader.ts';
@@ -15,6 +16,8 @@ import { SlabPool } from '../segments/slabs.ts';
 import { WarmSet } from '../segments/warm-set.ts';
 import { stopAccepting } from './accepting.ts';
 import { buildApp } from './app.ts';
+import { Uploads } from './body/uploads.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
 import { SegmentStore } from './store/segment-store.ts';
@@ -39,6 +42,7 @@ class RunningWorker {
   readonly #counters: Counters = newCounters();
   readonly #segments: SegmentLog;
   readonly #descriptors: Descriptors;
+  readonly #uploads = new Uploads(DEFAULT_LIMITS);
   readonly #app: Promise<FastifyInstance>;
   #isDraining = false;
 
@@ -99,6 +103,7 @@ class RunningWorker {
       log: this.#log,
       version: this.#welcome.version,
       isDraining: () => this.#isDraining,
+      uploads: this.#uploads,
     });
   }
 
@@ -119,7 +124,9 @@ class RunningWorker {
     this.#link.channel.end();
   }
 
+  /** A body that is still arriving may take hours, and its segment is open until it ends. */
   async #sealAll(): Promise<void> {
+    this.#uploads.failStreams(new BigCacheError('STORE_CLOSED'));
     await this.#segments.sealAll();
     while (!this.#segments.isIdle) await sleep(SEAL_POLL_MS);
   }

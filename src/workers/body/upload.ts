@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { WHOLE_BODY_BYTES_MAX } from '../../segments/body-reader.ts';
 import type { Reception, Uploads } from './uploads.ts';
 
 /** A pause of ours that is longer than this starts the client's window anew. */
@@ -72,7 +73,7 @@ export class Upload implements Reception {
    */
   async collect(): Promise<Buffer> {
     const chunks: Buffer[] = [];
-    for await (const chunk of this.chunks()) {
+    for await (const chunk of this.#pieces()) {
       chunks.push(chunk);
       await this.#hold(chunk.length);
     }
@@ -88,8 +89,22 @@ export class Upload implements Reception {
     return this.#receivedBytes === this.#declaredBytes ? undefined : this.#uploads.room(this);
   }
 
-  /** The body in pieces; the socket is read only as they are asked for. Throws as `collect` does. */
+  /**
+   * The body in pieces; the socket is read only as they are asked for. The store keeps the start of
+   * it until the first piece after that is asked for, so the start counts against the budget until
+   * then. Throws as `collect` does.
+   */
   async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+    await this.#uploads.streamTurn(this);
+    for await (const chunk of this.#pieces()) {
+      if (this.#receivedBytes - chunk.length <= WHOLE_BODY_BYTES_MAX)
+        await this.#hold(chunk.length);
+      else this.#giveBack();
+      yield chunk;
+    }
+  }
+
+  async *#pieces(): AsyncGenerator<Buffer, void, undefined> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;
       const chunk: Buffer | null = this.#request.read();
@@ -149,6 +164,10 @@ export class Upload implements Reception {
     request.off('close', this.#abort);
     request.off('error', this.#abort);
     this.#uploads.remove(this);
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
     if (this.#heldBytes > 0) this.#uploads.release(this, this.#heldBytes);
     this.#heldBytes = 0;
   }

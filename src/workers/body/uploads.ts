@@ -18,7 +18,12 @@ export interface Reception {
 
 type UploadLimits = Pick<
   Limits,
-  'bodyStallMs' | 'bodyWindowMs' | 'bodyWindowBytesMin' | 'bodyCheckMs' | 'uploadBytesMax'
+  | 'bodyStallMs'
+  | 'bodyWindowMs'
+  | 'bodyWindowBytesMin'
+  | 'bodyCheckMs'
+  | 'uploadBytesMax'
+  | 'streamsMax'
 >;
 
 export class Uploads {
@@ -29,6 +34,9 @@ export class Uploads {
   /** Those of them that hold bytes of the budget, in the order in which they began to. */
   readonly #growing = new Set<Reception>();
   readonly #line = new WaitingLine<Reception>();
+  /** Those that are stored as they arrive. */
+  readonly #streams = new Set<Reception>();
+  readonly #streamLine = new WaitingLine<Reception>();
   #heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -59,6 +67,7 @@ export class Uploads {
       this.#timer = undefined;
     }
     if (wasGrowing) this.#admit();
+    if (this.#streams.delete(reception)) this.#admitStream();
   }
 
   /** Counts `bytes` that `reception` keeps in memory, until it releases them. */
@@ -89,12 +98,40 @@ export class Uploads {
     return this.#line.join(reception, this.#now());
   }
 
-  /** Ends the wait of a reception whose client has left, or that has failed otherwise. */
-  refuse(reception: Reception, error: BigCacheError): void {
-    this.#line.refuse(reception, error);
+  /**
+   * Waits until `reception` may be stored as it arrives; undefined when it may at once. Rejects as
+   * `room` does. REQUIRES: `reception` holds nothing yet, so that nobody waits for one that waits here.
+   */
+  streamTurn(reception: Reception): Promise<void> | undefined {
+    if (this.#streams.size < this.#limits.streamsMax) {
+      this.#streams.add(reception);
+      return undefined;
+    }
+    this.add(reception);
+    return this.#streamLine.join(reception, this.#now());
   }
 
+  /** Ends every body that is being stored as it arrives: none of them may hold up the store. */
+  failStreams(error: BigCacheError): void {
+    for (const stream of this.#streams) stream.fail(error);
+  }
+
+  /** Ends the waits of a reception whose client has left, or that has failed otherwise. */
+  refuse(reception: Reception, error: BigCacheError): void {
+    this.#line.refuse(reception, error);
+    this.#streamLine.refuse(reception, error);
+  }
+
+  #admitStream(): void {
+    const next = this.#streamLine.first;
+    if (next === undefined) return;
+    this.#streams.add(next);
+    this.#streamLine.admit(next);
+  }
+
+  /** A stream holds little and may take hours, so it comes after all that are collected. */
   #oldestGrowing(): Reception | undefined {
+    for (const reception of this.#growing) if (!this.#streams.has(reception)) return reception;
     return this.#growing.values().next().value;
   }
 
@@ -114,7 +151,9 @@ export class Uploads {
       if (this.#isTooSlow(reception, nowMs)) reception.fail(new BigCacheError('REQUEST_TIMEOUT'));
     }
     const waitedSinceMs = nowMs - this.#limits.bodyStallMs;
-    this.#line.refuseSince(waitedSinceMs, new BigCacheError('OVERLOADED'));
+    const overloaded = new BigCacheError('OVERLOADED');
+    this.#line.refuseSince(waitedSinceMs, overloaded);
+    this.#streamLine.refuseSince(waitedSinceMs, overloaded);
   }
 
   #isTooSlow(reception: Reception, nowMs: number): boolean {

@@ -26,6 +26,11 @@ export class WaitingLine<T> {
     wait?.resolve();
   }
 
+  /** Who has waited longest. */
+  get first(): T | undefined {
+    return this.#waits.keys().next().value;
+  }
+
   admitAll(): void {
     for (const one of this.#waits.keys()) this.admit(one);
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { Uploads } from '../../../src/workers/body/uploads.ts';
 import { DEFAULT_LIMITS } from '../../../src/workers/limits.ts';
 import { type Listening, listening, received, request, until } from '../app-fixture.ts';
@@ -188,6 +189,62 @@ test('the answer to a POST counts in the budget until it has left, or its client
   await new Promise((resolve) => setTimeout(resolve, 150));
   assert.ok(uploads.heldBytes >= body.length);
   await until(() => uploads.heldBytes === 0);
+});
+
+test('of a body that is stored as it arrives the start counts in the budget, and no more', async (t) => {
+  const uploads = new Uploads(DEFAULT_LIMITS);
+  const server = await listening(t, { uploads });
+  const socket = server.connect();
+  const answer = received(socket, post('/pickle/a', 'Transfer-Encoding: chunked'));
+  const piece = `${(500 * KiB).toString(16)}\r\n${'x'.repeat(500 * KiB)}\r\n`;
+  socket.write(piece);
+  await until(() => uploads.heldBytes === 500 * KiB);
+  socket.write(piece.repeat(4));
+  await until(() => uploads.heldBytes === 0);
+  socket.write('0\r\n\r\n');
+  assert.deepEqual(statusesOf(await answer), [200]);
+  assert.equal((await bodyOf(server, 'a')).length, 5 * 500 * KiB);
+  const short = server.connect();
+  const shortAnswer = received(short, post('/pickle/b', 'Transfer-Encoding: chunked'));
+  short.write(piece);
+  await until(() => uploads.heldBytes === 500 * KiB);
+  short.write('0\r\n\r\n');
+  assert.deepEqual(statusesOf(await shortAnswer), [200]);
+  assert.equal(uploads.heldBytes, 0);
+});
+
+test('more streams than there may be wait, and are refused after the time of a stall', async (t) => {
+  const limits = { ...DEFAULT_LIMITS, streamsMax: 1, bodyStallMs: 300, bodyCheckMs: 10 };
+  const server = await listening(t, { limits, uploads: new Uploads(limits) });
+  const head = post('/pickle/a', 'Transfer-Encoding: chunked');
+  const first = server.connect();
+  const firstAnswer = received(first, head);
+  const trickle = setInterval(() => first.write('1\r\nx\r\n'), 50);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(statusesOf(await server.exchange(head)), [503]);
+  const patient = server.exchange(head + chunked('hello'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clearInterval(trickle);
+  first.write('0\r\n\r\n');
+  assert.deepEqual(statusesOf(await firstAnswer), [200]);
+  assert.deepEqual(statusesOf(await patient), [200]);
+});
+
+test('bodies that are stored as they arrive end at once when the store is closed', async (t) => {
+  const uploads = new Uploads(DEFAULT_LIMITS);
+  const server = await listening(t, { uploads, limits: { lingerMs: 50 } });
+  for (const sent of [500 * KiB, 2000 * KiB]) {
+    const socket = server.connect();
+    const answer = received(socket, post('/pickle/a', 'Content-Length: 5000000'));
+    socket.write(Buffer.alloc(sent));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    uploads.failStreams(new BigCacheError('STORE_CLOSED'));
+    const text = await answer;
+    assert.deepEqual(statusesOf(text), [503]);
+    assert.match(text, /"STORE_CLOSED"/);
+    assert.equal(uploads.heldBytes, 0);
+  }
+  assert.equal(await server.store.count(), 0);
 });
 
 test('a store that fails in the middle of a body is heard, and the client gets its answer', async (t) => {

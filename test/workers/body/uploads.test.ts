@@ -10,6 +10,7 @@ const LIMITS = {
   bodyWindowBytesMin: 61_440,
   bodyCheckMs: 1_000_000,
   uploadBytesMax: 100,
+  streamsMax: 2,
 };
 
 interface Fake extends Reception {
@@ -135,6 +136,22 @@ test('a body that holds nothing of the budget keeps nobody waiting', () => {
   uploads.remove(collected);
 });
 
+test('a stream whose start counts comes after every body that is collected', async () => {
+  const uploads = new Uploads(LIMITS);
+  const [stream, collected] = [fake(), fake()];
+  uploads.streamTurn(stream);
+  uploads.hold(stream, 50);
+  uploads.hold(collected, 50);
+  assert.equal(uploads.room(collected), undefined);
+  const ended: string[] = [];
+  waitFor(uploads, stream, 'stream', ended);
+  uploads.remove(collected);
+  await nextTurn();
+  assert.deepEqual(ended, ['stream']);
+  assert.equal(uploads.room(stream), undefined);
+  uploads.remove(stream);
+});
+
 test('who waits for room is refused when it fails, and after the time of a stall', async () => {
   let nowMs = 0;
   const uploads = new Uploads(LIMITS, () => nowMs);
@@ -157,6 +174,40 @@ test('who waits for room is refused when it fails, and after the time of a stall
   await nextTurn();
   assert.deepEqual(ended, ['leaving: REQUEST_INVALID', 'patient: OVERLOADED']);
   for (const reception of [oldest, leaving, patient]) uploads.remove(reception);
+});
+
+test('streams beyond their number wait for each other, and for no longer than a stall', async () => {
+  let nowMs = 0;
+  const uploads = new Uploads(LIMITS, () => nowMs);
+  const streams = Array.from({ length: 5 }, () => fake());
+  const [first, second, third, fourth, fifth] = streams;
+  assert.ok(first && second && third && fourth && fifth);
+  const ended: string[] = [];
+  const begin = (stream: Reception, who: string) =>
+    uploads.streamTurn(stream)?.then(
+      () => ended.push(who),
+      (error: BigCacheError) => ended.push(`${who}: ${error.code}`),
+    );
+  assert.equal(begin(first, 'first'), undefined);
+  assert.equal(begin(second, 'second'), undefined);
+  for (const [stream, who] of [
+    [third, 'third'],
+    [fourth, 'fourth'],
+    [fifth, 'fifth'],
+  ] as const) {
+    stream.waitingSinceMs = undefined;
+    assert.ok(begin(stream, who) !== undefined);
+  }
+  uploads.refuse(third, new BigCacheError('REQUEST_INVALID'));
+  await nextTurn();
+  uploads.remove(first);
+  await nextTurn();
+  assert.deepEqual(ended, ['third: REQUEST_INVALID', 'fourth']);
+  nowMs = 30_000;
+  uploads.check();
+  await nextTurn();
+  assert.deepEqual(ended.slice(2), ['fifth: OVERLOADED']);
+  for (const stream of streams) uploads.remove(stream);
 });
 
 test('whatever the order of arrivals, no bodies wait for each other for ever', async () => {
