@@ -111,6 +111,18 @@ test('the documentation page is complete without any other server', async (t) =>
   assert.doesNotMatch(page.body, /<script>(?!<)/);
 });
 
+test('a file that the page does not have is not found, wherever its name leads', async (t) => {
+  const { app } = fixture(t);
+  const up = '..%2f..%2f..%2f';
+  for (const name of ['none.js', `${up}package.json`, `${up}${up}etc/passwd`]) {
+    const answer = await app.inject({ url: `/docs/static/${name}` });
+    assert.deepEqual([answer.statusCode, answer.json<{ code: string }>().code], [404, 'NOT_FOUND']);
+    assert.equal(answer.headers['allow'], undefined);
+  }
+  const post = await app.inject({ method: 'POST', url: '/docs/static/index.css' });
+  assert.equal(post.statusCode, 405);
+});
+
 test('a key with slashes and a query works as the page sends it', async (t) => {
   const { app } = fixture(t);
   const url = `/cache/${encodeURIComponent('catalogue/dataset/42?page=2')}`;

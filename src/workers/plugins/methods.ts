@@ -54,8 +54,10 @@ export function installMethods(app: FastifyInstance, lingerMs: number): void {
   app.setNotFoundHandler((request, reply) => {
     if (isServerWideOptions(request)) return reply.code(204).send();
     const allowed = routes.allowed(request.raw.url ?? '');
-    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
-    const code = allowed.length > 0 ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
+    // A route that has this very method, as the one for files has, found nothing under its path.
+    const isOtherMethod = allowed.length > 0 && !allowed.includes(request.method);
+    if (isOtherMethod) reply.header('allow', allowed.join(', '));
+    const code = isOtherMethod ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND';
     sendError(request, reply, new BigCacheError(code), lingerMs);
     return reply;
   });
