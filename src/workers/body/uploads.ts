@@ -31,8 +31,9 @@ export class Uploads {
   readonly #now: () => number;
   /** Bodies still arriving, in the order in which they were first waited for. */
   readonly #receptions = new Set<Reception>();
-  /** Those of them that hold bytes of the budget, in the order in which they began to. */
-  readonly #growing = new Set<Reception>();
+  /** What those of them hold that hold bytes of the budget, in the order in which they began to. */
+  readonly #growing = new Map<Reception, number>();
+  #growingBytes = 0;
   readonly #line = new WaitingLine<Reception>();
   /** Those that are stored as they arrive. */
   readonly #streams = new Set<Reception>();
@@ -61,7 +62,7 @@ export class Uploads {
 
   /** The body of `reception` is whole, or nobody wants it any more. */
   remove(reception: Reception): void {
-    const wasGrowing = this.#growing.delete(reception);
+    const wasGrowing = this.#stopGrowing(reception);
     if (this.#receptions.delete(reception) && this.#receptions.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
@@ -73,27 +74,34 @@ export class Uploads {
   /** Counts `bytes` that `reception` keeps in memory, until it releases them. */
   hold(reception: Reception, bytes: number): void {
     this.#heldBytes += bytes;
-    this.#growing.add(reception);
+    this.#growingBytes += bytes;
+    this.#growing.set(reception, (this.#growing.get(reception) ?? 0) + bytes);
+  }
+
+  #stopGrowing(reception: Reception): boolean {
+    this.#growingBytes -= this.#growing.get(reception) ?? 0;
+    return this.#growing.delete(reception);
   }
 
   /** Gives back all the `bytes` that `reception` held. */
   release(reception: Reception, bytes: number): void {
     this.#heldBytes -= bytes;
-    this.#growing.delete(reception);
+    this.#stopGrowing(reception);
     this.#admit();
   }
 
   /**
    * Waits until `reception` may read on; undefined when it may at once. Of the bodies that share the
-   * budget and are not whole the oldest always may, so that they can never all wait for each other:
-   * memory is bounded by the budget and one more body. Rejects with what the reception is refused
-   * with: OVERLOADED when a slow client has kept it waiting for as long as a stall may last.
+   * budget and are not whole the oldest may, so that they can never all wait for each other; only
+   * bodies that are whole and fill the budget alone, until their answers have left, keep it waiting
+   * too. So memory is bounded by the budget and two more bodies. Rejects with what the reception is
+   * refused with: OVERLOADED when it has waited for as long as a stall may last.
    *
    * REQUIRES: `reception` holds bytes; what holds none must not keep others from reading.
    */
   room(reception: Reception): Promise<void> | undefined {
     if (this.#heldBytes < this.#limits.uploadBytesMax) return undefined;
-    if (this.#oldestGrowing() === reception) return undefined;
+    if (this.#favoured() === reception) return undefined;
     this.add(reception);
     return this.#line.join(reception, this.#now());
   }
@@ -129,10 +137,14 @@ export class Uploads {
     this.#streamLine.admit(next);
   }
 
-  /** A stream holds little and may take hours, so it comes after all that are collected. */
-  #oldestGrowing(): Reception | undefined {
-    for (const reception of this.#growing) if (!this.#streams.has(reception)) return reception;
-    return this.#growing.values().next().value;
+  /**
+   * The one that may read beyond the budget: the oldest that grows. A stream holds little and may take
+   * hours, so it comes after all that are collected.
+   */
+  #favoured(): Reception | undefined {
+    if (this.#heldBytes - this.#growingBytes >= this.#limits.uploadBytesMax) return undefined;
+    const growing = [...this.#growing.keys()];
+    return growing.find((reception) => !this.#streams.has(reception)) ?? growing[0];
   }
 
   #admit(): void {
@@ -140,8 +152,8 @@ export class Uploads {
       this.#line.admitAll();
       return;
     }
-    const oldest = this.#oldestGrowing();
-    if (oldest !== undefined) this.#line.admit(oldest);
+    const favoured = this.#favoured();
+    if (favoured !== undefined) this.#line.admit(favoured);
   }
 
   /** Judges every reception by the clock. Called by a timer, and by tests. */

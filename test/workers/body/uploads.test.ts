@@ -136,6 +136,22 @@ test('a body that holds nothing of the budget keeps nobody waiting', () => {
   uploads.remove(collected);
 });
 
+test('bodies that are whole and fill the budget keep even the oldest waiting', async () => {
+  const uploads = new Uploads(LIMITS);
+  const [answered, next] = [fake(), fake()];
+  uploads.hold(answered, 100);
+  uploads.remove(answered);
+  uploads.hold(next, 10);
+  const ended: string[] = [];
+  waitFor(uploads, next, 'next', ended);
+  await nextTurn();
+  assert.deepEqual(ended, []);
+  uploads.release(answered, 100);
+  await nextTurn();
+  assert.deepEqual(ended, ['next']);
+  uploads.remove(next);
+});
+
 test('a stream whose start counts comes after every body that is collected', async () => {
   const uploads = new Uploads(LIMITS);
   const [stream, collected] = [fake(), fake()];
