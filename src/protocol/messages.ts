@@ -48,6 +48,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.grantSegment]: [],
   [Opcode.sealSegment]: [isInteger],
   [Opcode.sumCounters]: [],
+  [Opcode.checkWritable]: [],
 };
 
 /**

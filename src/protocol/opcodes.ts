@@ -32,6 +32,7 @@ export const Opcode = {
   grantSegment: 25,
   sealSegment: 26,
   sumCounters: 27,
+  checkWritable: 28,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

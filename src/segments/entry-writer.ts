@@ -1,7 +1,7 @@
 /**
  * The writing of one entry, whoever writes it: its body into a segment, then its record to the index.
  */
-import { BigCacheError } from '../protocol/errors.ts';
+import { BigCacheError, type ErrorCode } from '../protocol/errors.ts';
 import { type EntryMeta, encodeRecord, RECORD_BYTES_MAX } from '../protocol/record.ts';
 import { WHOLE_BODY_BYTES_MAX } from './body-reader.ts';
 import type { AppendMeta } from './format.ts';
@@ -36,6 +36,14 @@ const BARE = {
   tags: [],
   costMs: 0,
 } as const;
+
+/** After these the commit may have happened, or may still happen, so its append must stay valid. */
+const IN_DOUBT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DEADLINE_EXCEEDED',
+  'STORE_UNAVAILABLE',
+  'STORE_FAILED',
+  'DISK_FULL',
+]);
 
 export class EntryWriter {
   readonly #options: EntryWriterOptions;
@@ -78,8 +86,7 @@ export class EntryWriter {
       isValid = true;
       return { ...committed, placed };
     } catch (error) {
-      // In doubt: the commit may still happen, so its append must stay valid.
-      isValid = error instanceof BigCacheError && error.code === 'DEADLINE_EXCEEDED';
+      isValid = error instanceof BigCacheError && IN_DOUBT.has(error.code);
       throw error;
     } finally {
       placed.settle(isValid);

@@ -201,6 +201,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.sealSegment]: (session, [segment]) =>
     session.storage.entries.sealSegment(session.writer, segment as number),
   [Opcode.sumCounters]: (session) => session.sumCounters(),
+  [Opcode.checkWritable]: (session) => session.storage.checkWritable(),
 };
 
 function asReadError(error: unknown): BigCacheError {

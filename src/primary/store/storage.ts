@@ -59,6 +59,12 @@ export class Storage {
     return this.#running.entries;
   }
 
+  /** Throws STORE_CLOSED, or what writes are refused with since one failed. */
+  checkWritable(): void {
+    const { failure } = this.entries;
+    if (failure !== undefined) throw failure;
+  }
+
   get isOpen(): boolean {
     return this.#running !== undefined;
   }

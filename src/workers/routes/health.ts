@@ -26,13 +26,13 @@ export function healthRoutes(app: FastifyInstance, deps: RouteDeps): void {
     url: '/readyz',
     config: { probe: true },
     schema: {
-      summary: 'Readiness: the store is open and this process is not stopping',
+      summary: 'Readiness: the store takes writes and this process is not stopping',
       tags: ['health'],
       response: { 200: StatusAnswer, ...errorAnswers(...STORAGE_ERRORS) },
     },
     handler: async (_request, reply) => {
       if (deps.isDraining()) throw new BigCacheError('SHUTTING_DOWN');
-      await deps.store.count();
+      await deps.store.checkWritable();
       sendJson(reply, { status: 'ok' });
     },
   });

@@ -59,6 +59,10 @@ export class ChannelIndex implements EntryIndex {
     return this.#number(await this.#channel.request(Opcode.count), Opcode.count);
   }
 
+  async checkWritable(): Promise<void> {
+    await this.#channel.request(Opcode.checkWritable);
+  }
+
   async close(): Promise<void> {
     await this.#channel.requestWithin(OPEN_DEADLINE_MS, Opcode.close);
   }

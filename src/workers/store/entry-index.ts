@@ -17,6 +17,7 @@ export interface EntryIndex {
   deletePrefix(prefix: string): Promise<number>;
   clear(): Promise<void>;
   count(): Promise<number>;
+  checkWritable(): Promise<void>;
   close(): Promise<void>;
   open(): Promise<void>;
   /** The id of a new segment that only this worker may write. */

@@ -98,6 +98,10 @@ export class SegmentStore implements Store {
     return this.#options.index.count();
   }
 
+  checkWritable(): Promise<void> {
+    return this.#options.index.checkWritable();
+  }
+
   close(): Promise<void> {
     return this.#options.index.close();
   }

@@ -74,6 +74,8 @@ export interface Store {
   clear(): Promise<void>;
   /** Entries in the store, those included that are expired but not yet swept. */
   count(): Promise<number>;
+  /** Resolves when writes are taken; rejects with what they would be refused with. */
+  checkWritable(): Promise<void>;
   /** Closes the store's files until `open`; meanwhile everything else rejects with STORE_CLOSED. */
   close(): Promise<void>;
   open(): Promise<void>;

@@ -141,6 +141,10 @@ export class MemoryStore implements Store {
     return this.#entries.size;
   }
 
+  async checkWritable(): Promise<void> {
+    this.#requireOpen();
+  }
+
   async close(): Promise<void> {
     this.#isOpen = false;
   }

@@ -308,6 +308,7 @@ describe('the store of a worker', () => {
     const server = await TestServer.start(await temporaryDirectory(t));
     const { store } = server.addWorker();
     await store.put('page', RAW, Buffer.from('body'));
+    await store.checkWritable();
     await store.close();
     const isClosed = (error: BigCacheError): boolean => error.code === 'STORE_CLOSED';
     await assert.rejects(store.get('page'), isClosed);
@@ -316,6 +317,7 @@ describe('the store of a worker', () => {
     await assert.rejects(store.deletePrefix('p'), isClosed);
     await assert.rejects(store.clear(), isClosed);
     await assert.rejects(store.count(), isClosed);
+    await assert.rejects(store.checkWritable(), isClosed);
     await store.close();
     await store.open();
     assert.deepEqual(await bodyOf(await store.get('page')), Buffer.from('body'));
