@@ -65,7 +65,7 @@ export const ERRORS = {
   EXPIRE_INVALID: {
     wire: 20,
     status: 422,
-    detail: 'expire is a Unix time in seconds, finite and not negative.',
+    detail: 'expire is a Unix time in seconds, a finite number.',
   },
   ADMIN_GET_REFUSED: {
     wire: 21,

@@ -7,7 +7,7 @@ import { BigCacheError } from './errors.ts';
 /** The latest time that a Date holds (ECMA-262, 21.4.1.1). */
 const TIME_MS_MAX = 8.64e15;
 /** What the client sends is stored as it is, and a record has room for little. */
-const DURATION_LENGTH_MAX = 64;
+export const DURATION_LENGTH_MAX = 64;
 const DURATION = /^(\d+)([smhd])[A-Za-z]*$/;
 const NUMBER_TEXT = /^[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?$/;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86400 };

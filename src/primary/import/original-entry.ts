@@ -4,7 +4,7 @@
 import { isUtf8 } from 'node:buffer';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { keyFromTarget } from '../../protocol/key.ts';
-import { lifetimeFromExpire } from '../../protocol/lifetime.ts';
+import { DURATION_LENGTH_MAX, lifetimeFromExpire } from '../../protocol/lifetime.ts';
 import { type EntryMeta, Kind } from '../../protocol/record.ts';
 import type { OriginalItem } from '../store/original-database.ts';
 
@@ -80,7 +80,10 @@ function parseJsonEntry(value: Buffer): { meta: EntryMeta; body: Buffer } | unde
     const [expire, duration] = JSON.parse(
       Buffer.from(`[${tail[1]},${tail[2]}]`, 'latin1').toString(),
     );
-    return { meta: { ...RAW, kind: Kind.json, ...lifetimeFromExpire(expire), duration }, body };
+    // The end of the entry stands in expire; a text longer than any client sends is not kept.
+    const isShort = typeof duration === 'string' && duration.length <= DURATION_LENGTH_MAX;
+    const meta = { ...RAW, kind: Kind.json, ...lifetimeFromExpire(expire) };
+    return { meta: isShort ? { ...meta, duration } : meta, body };
   } catch {
     return undefined;
   }

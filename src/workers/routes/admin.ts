@@ -2,9 +2,9 @@
  * `/clear`, `/close`, `/open`: the store as a whole. The GET forms are the original's; browsers are kept
  * from them, and `--get-admin off` takes them away.
  */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteDeps } from '../deps.ts';
-import { sendJson } from './declare.ts';
+import { allowSlowAnswer, sendJson } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, messageAnswer } from './schemas.ts';
 
 interface AdminAction {
@@ -17,7 +17,8 @@ interface AdminAction {
 
 function declareAction(app: FastifyInstance, action: AdminAction): void {
   const { url, summary, message } = action;
-  const handler = async (_request: unknown, reply: Parameters<typeof sendJson>[0]) => {
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    allowSlowAnswer(request);
     await action.run();
     sendJson(reply, { message });
   };

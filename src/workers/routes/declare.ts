@@ -1,4 +1,5 @@
 /** How routes are declared here: GET together with HEAD, and keys out of raw targets. */
+import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { sendBytes, writeHead } from '../send.ts';
@@ -23,6 +24,16 @@ export function targetAfter(mount: string, request: FastifyRequest): string {
   const target = request.raw.url ?? '';
   if (!target.startsWith(mount)) throw new BigCacheError('NOT_FOUND');
   return target.slice(mount.length);
+}
+
+/**
+ * Takes the time limit off a connection while its answer is worked for: some changes take minutes on a
+ * large store, during which no byte moves. Node sets the limit again with the next request.
+ */
+export function allowSlowAnswer(request: FastifyRequest): void {
+  const { socket } = request.raw;
+  // A request that is injected without a connection has no such limit.
+  if (socket instanceof Socket) socket.setTimeout(0);
 }
 
 /** Answers 200 with `value` as JSON. */

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { prefixFromTarget } from '../../protocol/key.ts';
 import type { RouteDeps } from '../deps.ts';
-import { sendJson, targetAfter } from './declare.ts';
+import { allowSlowAnswer, sendJson, targetAfter } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, PrefixParams } from './schemas.ts';
 
 const MOUNT = '/prefix/';
@@ -37,6 +37,7 @@ export function prefixRoutes(app: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const prefix = prefixFromTarget(targetAfter(MOUNT, request));
+      allowSlowAnswer(request);
       const deleted = await deps.store.deletePrefix(prefix);
       deps.counters.delete += deleted;
       sendJson(reply, { message: `prefix '${prefix}': ${deleted} keys deleted.`, deleted });

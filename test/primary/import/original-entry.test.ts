@@ -34,7 +34,7 @@ describe('an item of the original', () => {
 
   it('keeps any value, whatever it looks like', () => {
     fc.assert(
-      fc.property(fc.jsonValue(), fc.option(fc.string()), (value, duration) => {
+      fc.property(fc.jsonValue(), fc.option(fc.string({ maxLength: 64 })), (value, duration) => {
         const text = JSON.stringify(value);
         const item = `{"value":${text},"expire":null,"duration":${JSON.stringify(duration)}}`;
         const { meta, body } = imported('a', item);
@@ -44,6 +44,12 @@ describe('an item of the original', () => {
         assert.equal(meta.expiresAtMs, 0);
       }),
     );
+  });
+
+  it('loses a duration that is longer than any client sends, and keeps its end', () => {
+    const duration = '1d'.padEnd(65, 'a');
+    const { meta } = imported('a', `{"value":1,"expire":1800000000,"duration":"${duration}"}`);
+    assert.deepEqual([meta.duration, meta.expire], [null, 1_800_000_000]);
   });
 
   it('keeps a value that ends like an item', () => {

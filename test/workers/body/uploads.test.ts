@@ -155,7 +155,7 @@ test('bodies that are whole and fill the budget keep even the oldest waiting', a
 test('a stream whose start counts comes after every body that is collected', async () => {
   const uploads = new Uploads(LIMITS);
   const [stream, collected] = [fake(), fake()];
-  uploads.streamTurn(stream);
+  void uploads.streamTurn(stream);
   uploads.hold(stream, 50);
   uploads.hold(collected, 50);
   assert.equal(uploads.room(collected), undefined);
