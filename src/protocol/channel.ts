@@ -174,10 +174,14 @@ export class Channel {
     this.#handlers.onFrameEnd?.();
   }
 
-  #dispatch([opcode, id, ...fields]: Message): void {
+  #dispatch(message: Message): void {
+    const [opcode, id] = message;
     if (opcode === Opcode.reply || opcode === Opcode.failure) {
-      this.#settle(opcode, id, fields[0]);
-    } else if (id === 0) {
+      this.#settle(opcode, id, message[2]);
+      return;
+    }
+    const fields = message.slice(2);
+    if (id === 0) {
       this.#handlers.onNotice(opcode, fields);
     } else {
       if (this.#serving.has(id)) throw new ProtocolError(`the live id ${id} was used again`);

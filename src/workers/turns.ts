@@ -30,7 +30,8 @@ function queuedOn(socket: Socket): Set<() => void> {
  */
 export function whenClosed(raw: ServerResponse, socket: Socket, callback: () => void): void {
   if (raw.socket !== null) {
-    raw.once('close', callback);
+    // It is emitted once, and `once` costs a closure more.
+    raw.on('close', callback);
     return;
   }
   const queued = queuedOn(socket);

@@ -18,14 +18,15 @@ const PREFIX_DEADLINE_MS = 30 * 60_000;
 export class ChannelIndex implements EntryIndex {
   readonly #channel: Channel;
 
+  readonly #toLookup = (found: unknown): Buffer | MissReason =>
+    Buffer.isBuffer(found) ? found : (missReason(found) ?? this.#unexpected(Opcode.get));
+
   constructor(channel: Channel) {
     this.#channel = channel;
   }
 
-  async lookUp(key: string): Promise<Buffer | MissReason> {
-    const found = await this.#channel.request(Opcode.get, key);
-    if (Buffer.isBuffer(found)) return found;
-    return missReason(found) ?? this.#unexpected(Opcode.get);
+  lookUp(key: string): Promise<Buffer | MissReason> {
+    return this.#channel.request(Opcode.get, key).then(this.#toLookup);
   }
 
   async commit(key: string, record: Buffer): Promise<Committed> {

@@ -48,8 +48,10 @@ export class SegmentStore implements Store {
   async get(key: string, frame?: (record: EntryRecord) => Framing): Promise<Hit | Miss> {
     let failed: EntryRecord | undefined;
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
-      const record = await this.find(key);
-      if ('found' in record) return record;
+      const found = await this.#options.index.lookUp(key);
+      if (typeof found === 'string') return { found: false, reason: found };
+      const record = decodeRecord(Buffer.from(key), found);
+      if (record === undefined) return this.#dropRecord(key, found);
       if (failed !== undefined && isSameBody(failed, record)) break;
       const { prologue, epilogue } = frame?.(record) ?? NO_FRAMING;
       try {
@@ -69,10 +71,7 @@ export class SegmentStore implements Store {
   async find(key: string): Promise<EntryRecord | Miss> {
     const found = await this.#options.index.lookUp(key);
     if (typeof found === 'string') return { found: false, reason: found };
-    const record = decodeRecord(Buffer.from(key), found);
-    if (record !== undefined) return record;
-    await this.#dropDamaged(key, versionOf(found), 'record');
-    return NEVER_SEEN;
+    return decodeRecord(Buffer.from(key), found) ?? this.#dropRecord(key, found);
   }
 
   async put(key: string, meta: EntryMeta, body: BodySource): Promise<Stored> {
@@ -108,6 +107,11 @@ export class SegmentStore implements Store {
 
   open(): Promise<void> {
     return this.#options.index.open();
+  }
+
+  async #dropRecord(key: string, record: Buffer): Promise<Miss> {
+    await this.#dropDamaged(key, versionOf(record), 'record');
+    return NEVER_SEEN;
   }
 
   async #dropDamaged(key: string, version: number, what: string): Promise<void> {
