@@ -4,17 +4,15 @@ import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { keyFromTarget } from '../../protocol/key.ts';
 import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
-import { type EntryRecord, Kind } from '../../protocol/record.ts';
+import { Kind } from '../../protocol/record.ts';
 import { Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
 import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
-import { sendMiss } from '../plugins/errors.ts';
-import { sendBytes, sendContent, sendPieces } from '../send.ts';
-import type { Framing } from '../store/store.ts';
-import { isQueued, turnOf } from '../turns.ts';
+import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
   errorAnswers,
@@ -65,27 +63,14 @@ const EntryAnswer = Type.Object(
   },
 );
 
-function frameJson(key: string, record: EntryRecord): Framing {
-  if (record.kind !== Kind.json) throw new BigCacheError('KIND_MISMATCH');
-  return frameEntry(key, record);
-}
-
-async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
-  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
-    reply.hijack();
-    return;
-  }
-  const found = await deps.store.get(key, (record) => frameJson(key, record));
-  if (!found.found) {
-    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
-    sendMiss(reply, found.reason);
-    return;
-  }
-  deps.counters.hit += 1;
-  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
-  sendContent(reply, headers, found.content);
-}
+const AS_JSON: Presentation = {
+  mount: MOUNT,
+  frame: (key, record) => {
+    if (record.kind !== Kind.json) throw new BigCacheError('KIND_MISMATCH');
+    return frameEntry(key, record);
+  },
+  headers: () => ({ 'content-type': JSON_TYPE, 'cache-control': 'no-store' }),
+};
 
 function lifetimeOf(inspection: Inspection, nowMs: number): Lifetime {
   const { durationSeconds, expire } = inspection;
@@ -177,7 +162,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
         ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),
       },
     },
-    handler: (request, reply) => read(deps, request, reply),
+    handler: (request, reply) => readEntry(deps, request, reply, AS_JSON),
   });
   app.route({
     method: 'POST',

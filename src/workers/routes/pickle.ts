@@ -1,4 +1,5 @@
 /** `/pickle/{key}`: entries of raw bytes of the original's face. */
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
@@ -7,12 +8,10 @@ import { type Lifetime, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { type EntryMeta, Kind } from '../../protocol/record.ts';
 import { declaredBytes, Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
-import { sendMiss } from '../plugins/errors.ts';
-import { sendContent } from '../send.ts';
-import { isQueued, turnOf } from '../turns.ts';
 import { frameEntry, JSON_TYPE } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
   errorAnswers,
@@ -54,28 +53,19 @@ const PickleHeaders = Type.Object({
   'cache-control': Type.Optional(Type.String({ description: 'Seconds to live: `max-age=3600`.' })),
 });
 
-async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
-  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
-    reply.hijack();
-    return;
-  }
-  const found = await deps.store.get(key, (record) => frameEntry(key, record));
-  if (!found.found) {
-    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
-    sendMiss(reply, found.reason);
-    return;
-  }
-  deps.counters.hit += 1;
-  const { kind, contentType } = found.record;
-  const headers: Record<string, string | number> = {
-    'content-type': kind === Kind.json ? JSON_TYPE : (contentType ?? RAW_TYPE),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  };
-  if (deps.config.bodyCsp !== 'none') headers['content-security-policy'] = deps.config.bodyCsp;
-  sendContent(reply, headers, found.content);
-}
+const AS_BYTES: Presentation = {
+  mount: MOUNT,
+  frame: frameEntry,
+  headers: ({ kind, contentType }, { config }) => {
+    const headers: OutgoingHttpHeaders = {
+      'content-type': kind === Kind.json ? JSON_TYPE : (contentType ?? RAW_TYPE),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    };
+    if (config.bodyCsp !== 'none') headers['content-security-policy'] = config.bodyCsp;
+    return headers;
+  },
+};
 
 /** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */
 function lifetimeOf(request: FastifyRequest, nowMs: number): Lifetime | undefined {
@@ -133,7 +123,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
         ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', ...READ_ERRORS),
       },
     },
-    handler: (request, reply) => read(deps, request, reply),
+    handler: (request, reply) => readEntry(deps, request, reply, AS_BYTES),
   });
   app.route({
     method: 'POST',
