@@ -74,7 +74,7 @@ describe('the linter refuses an import', () => {
     },
     'src/primary': {
       refused: ['../workers/main.ts', 'classic-level', 'fastify', '@fastify/swagger'],
-      allowed: ['../protocol/key.ts', '../segments/format.ts', './store/owner.ts'],
+      allowed: ['../protocol/key.ts', '../segments/format.ts', './directory/owner.ts'],
     },
     'src/primary/store': {
       refused: ['../../workers/main.ts', 'fastify'],
@@ -82,7 +82,7 @@ describe('the linter refuses an import', () => {
     },
     'src/primary/jobs': {
       refused: ['../../workers/main.ts', 'fastify'],
-      allowed: ['classic-level', '../store/owner.ts', '../../protocol/key.ts'],
+      allowed: ['classic-level', '../directory/owner.ts', '../../protocol/key.ts'],
     },
   };
 

@@ -8,8 +8,8 @@ import { Command, CommanderError } from 'commander';
 import { type Config, OPTIONS } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { addOption, flagTexts } from './cli-options.ts';
+import { runImport } from './commands/import/command.ts';
 import { CannotRunError, UsageError } from './exit.ts';
-import { runImport } from './import/command.ts';
 import { showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
 import { serve } from './serve.ts';
@@ -104,7 +104,15 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
 }
 
 /** The options that an import shares with the server. */
-const IMPORT_FLAGS = new Set(['db-path', 'segment-size', 'max-body', 'log-level']);
+const IMPORT_FLAGS = new Set([
+  'db-path',
+  'max-size',
+  'min-free',
+  'segment-size',
+  'durability',
+  'max-body',
+  'log-level',
+]);
 
 function addImportCommand(
   program: Command,

@@ -29,6 +29,7 @@ export function parseValue(option: OptionSpec, text: string): OptionValue | unde
     case 'integer':
       return within(option, /^\d{1,15}$/.test(text) ? Number(text) : undefined);
     case 'size':
+      if (text === option.zero) return 0;
       return within(option, parseQuantity(text, SIZE_UNITS, 'B'));
     case 'duration':
       return within(option, parseQuantity(text, DURATION_UNITS, 'S'));
@@ -69,7 +70,10 @@ export function accepted(option: OptionSpec): string {
     case 'integer':
       return `a whole number from ${option.min} to ${option.max}`;
     case 'size':
-      return `a size from ${showSize(option.min)} to ${showSize(option.max)}`;
+      return (
+        `a size from ${showSize(option.min)} to ${showSize(option.max)}` +
+        (option.zero === undefined ? '' : `, or ${option.zero}`)
+      );
     case 'duration':
       return `a time from ${showDuration(option.min)} to ${showDuration(option.max)}`;
     case 'choice':
@@ -86,7 +90,7 @@ export function showValue(option: OptionSpec, value: OptionValue): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   if (typeof value === 'string') return value;
   if (typeof value !== 'number') return value.length === 0 ? 'none' : value.join(',');
-  if (option.type === 'size') return showSize(value);
+  if (option.type === 'size') return value === 0 ? (option.zero ?? '0B') : showSize(value);
   return option.type === 'duration' ? showDuration(value) : String(value);
 }
 

@@ -4,7 +4,13 @@
  * each value where it came from.
  */
 import { isIP } from 'node:net';
-import { type Config, environmentName, OPTIONS, type OptionSpec } from '../protocol/config.ts';
+import {
+  type Config,
+  environmentName,
+  OPTIONS,
+  type OptionSpec,
+  segmentBytesFor,
+} from '../protocol/config.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { accepted, type OptionValue, parseValue } from './option-values.ts';
 
@@ -31,10 +37,22 @@ export function resolveOptions(
   flags: Readonly<Record<string, string | undefined>>,
   env: Readonly<Record<string, string | undefined>>,
 ): Resolved {
-  const options = OPTIONS.map((option) => resolveOption(option, flags[option.flag], env));
+  const given = OPTIONS.map((option) => resolveOption(option, flags[option.flag], env));
+  const options = withSegmentBytes(given);
   // The schema and Config name the same members, and parseValue returns what the type of each says.
   const config = Object.fromEntries(options.map(({ option, value }) => [option.name, value]));
   return { config: config as unknown as Config, options };
+}
+
+/** Where no size of segments was asked for, it follows from the limit of the store. */
+function withSegmentBytes(options: readonly ResolvedOption[]): ResolvedOption[] {
+  const numberOf = (name: keyof Config): number =>
+    Number(options.find(({ option }) => option.name === name)?.value);
+  return options.map((one) =>
+    one.option.name !== 'segmentBytes' || one.value !== 0
+      ? one
+      : { ...one, value: segmentBytesFor(numberOf('storeBytesMax'), numberOf('workers')) },
+  );
 }
 
 function resolveOption(

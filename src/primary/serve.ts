@@ -6,8 +6,8 @@ import { isIPv6 } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
+import { openDirectory, type StoreDirectory } from './directory/directory.ts';
 import { ListeningSocket } from './listening-socket.ts';
-import { openDirectory, type StoreDirectory } from './store/directory.ts';
 import { Storage } from './store/storage.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -47,6 +47,7 @@ async function serveDirectory(
   });
   const storage = await Storage.open({
     directory,
+    settings: config,
     log,
     onDrop: (segment) => supervisor.dropSegment(segment),
     sealAll: () => supervisor.sealAll(),

@@ -7,6 +7,20 @@ import { processors } from './processors.ts';
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const GiB = 1024 * MiB;
+const TiB = 1024 * GiB;
+
+export const SEGMENT_BYTES_MIN = 4 * MiB;
+export const SEGMENT_BYTES_MAX = 256 * MiB;
+
+/** The size of segments where none was asked for: many to a quota, so that evictions are small. */
+export function segmentBytesFor(storeBytesMax: number, workers: number): number {
+  if (storeBytesMax === 0) return SEGMENT_BYTES_MAX;
+  const share = Math.floor(storeBytesMax / (16 * workers));
+  return Math.min(Math.max(share, SEGMENT_BYTES_MIN), SEGMENT_BYTES_MAX);
+}
+
+/** When what was acknowledged is on the disk: left to the system, within a second, or before. */
+export type Durability = 'none' | 'interval' | 'always';
 
 /** The settings of a running server. Sizes are bytes, times milliseconds. */
 export interface Config {
@@ -14,7 +28,17 @@ export interface Config {
   readonly port: number;
   readonly dbPath: string;
   readonly workers: number;
+  /** What the store may take on disk, index included; 0 for no limit. */
+  readonly storeBytesMax: number;
+  /** What is left free on the disk whatever the limit; 0 chooses by the size of the disk. */
+  readonly freeBytesMin: number;
   readonly segmentBytes: number;
+  readonly durability: Durability;
+  readonly onCorruption: 'fail' | 'fresh';
+  /** Garbage in a segment, in percent, from which its live entries are copied together. */
+  readonly reclaimGarbagePercent: number;
+  readonly reclaimBytesPerSecond: number;
+  readonly handEntriesPerSecond: number;
   readonly bodyBytesMax: number;
   readonly jsonBytesMax: number;
   readonly allowUnprotected: boolean;
@@ -56,9 +80,14 @@ interface IntegerOption extends OptionBase<number> {
   readonly min: number;
   readonly max: number;
 }
-/** Bytes; a unit may follow: KB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB of 1024. */
+/**
+ * Bytes; a unit may follow: KB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB of 1024. 0 stands
+ * for no limit, or for a value that is found when the server starts, and cannot be given as a number.
+ */
 interface SizeOption extends OptionBase<number> {
   readonly type: 'size';
+  /** The word that stands for 0, where 0 may be asked for. */
+  readonly zero?: string;
   readonly min: number;
   readonly max: number;
 }
@@ -147,13 +176,79 @@ export const OPTIONS: readonly OptionSpec[] = [
     help: 'HTTP worker processes',
   },
   {
+    name: 'storeBytesMax',
+    flag: 'max-size',
+    type: 'size',
+    zero: 'none',
+    default: 0,
+    min: 64 * MiB,
+    max: 1024 * TiB,
+    help: 'what the store may take on disk, index included; the oldest entries make room',
+  },
+  {
+    name: 'freeBytesMin',
+    flag: 'min-free',
+    type: 'size',
+    zero: 'auto',
+    default: 0,
+    defaultText: 'the lesser of 1 GiB and 5 % of the disk',
+    min: 64 * MiB,
+    max: 1024 * TiB,
+    help: 'what is left free on the disk; holds whatever --max-size is',
+  },
+  {
     name: 'segmentBytes',
     flag: 'segment-size',
     type: 'size',
-    default: 256 * MiB,
-    min: 4 * MiB,
-    max: 256 * MiB,
+    zero: 'auto',
+    default: 0,
+    defaultText: 'max-size / (16 x workers), within 4MiB to 256MiB',
+    min: SEGMENT_BYTES_MIN,
+    max: SEGMENT_BYTES_MAX,
     help: 'size at which a segment file is sealed and the next one begun',
+  },
+  {
+    name: 'durability',
+    flag: 'durability',
+    type: 'choice',
+    default: 'interval',
+    choices: ['none', 'interval', 'always'],
+    help: 'when writes are on the disk: when the system likes, within 1 s, or before the answer',
+  },
+  {
+    name: 'onCorruption',
+    flag: 'on-corruption',
+    type: 'choice',
+    default: 'fail',
+    choices: ['fail', 'fresh'],
+    help: 'what a start does with a damaged store: refuse, or move it to quarantine and begin empty',
+  },
+  {
+    name: 'reclaimGarbagePercent',
+    flag: 'reclaim-garbage',
+    type: 'integer',
+    default: 50,
+    min: 10,
+    max: 95,
+    help: 'percent of garbage in a segment from which its live entries are copied together',
+  },
+  {
+    name: 'reclaimBytesPerSecond',
+    flag: 'reclaim-rate',
+    type: 'size',
+    default: 32 * MiB,
+    min: MiB,
+    max: 100 * GiB,
+    help: 'bytes per second that reclaiming copies at most, unless room is short',
+  },
+  {
+    name: 'handEntriesPerSecond',
+    flag: 'hand-rate',
+    type: 'integer',
+    default: 50_000,
+    min: 1000,
+    max: 10_000_000,
+    help: 'entries per second that the background scan for expired and purged ones looks at',
   },
   {
     name: 'bodyBytesMax',

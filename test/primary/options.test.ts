@@ -4,7 +4,13 @@ import { describe, it } from 'node:test';
 import { CannotRunError, UsageError } from '../../src/primary/exit.ts';
 import { parseValue, showValue } from '../../src/primary/option-values.ts';
 import { refuseUnprotected, resolveOptions } from '../../src/primary/options.ts';
-import { environmentName, OPTIONS, type OptionSpec } from '../../src/protocol/config.ts';
+import {
+  environmentName,
+  OPTIONS,
+  type OptionSpec,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+} from '../../src/protocol/config.ts';
 
 const MiB = 1024 * 1024;
 
@@ -26,11 +32,18 @@ function sourceOf(
 describe('the source of a value', () => {
   it('is the default where nothing is given', () => {
     const { config, options } = resolveOptions({}, {});
-    assert.deepEqual(
-      config,
-      Object.fromEntries(OPTIONS.map((option) => [option.name, option.default])),
-    );
+    const defaults = Object.fromEntries(OPTIONS.map((option) => [option.name, option.default]));
+    assert.deepEqual(config, { ...defaults, segmentBytes: SEGMENT_BYTES_MAX });
     assert.ok(options.every(({ source }) => source === 'default'));
+  });
+
+  it('is the share of a segment in the limit of the store, within bounds', () => {
+    const segmentSize = (maxSize: string): string =>
+      sourceOf('segment-size', { 'max-size': maxSize, workers: '4' }, {});
+    assert.equal(segmentSize('10GiB'), `${160 * 2 ** 20} from default`);
+    assert.equal(segmentSize('64MiB'), `${SEGMENT_BYTES_MIN} from default`);
+    assert.equal(segmentSize('1TiB'), `${SEGMENT_BYTES_MAX} from default`);
+    assert.equal(segmentSize('none'), `${SEGMENT_BYTES_MAX} from default`);
   });
 
   it('is the flag before the variable before the default', () => {
@@ -139,7 +152,7 @@ describe('a value that cannot be taken', () => {
   it('is refused by the name of the variable it came from', () => {
     assert.throws(
       () => resolveOptions({}, { BIGCACHE_SEGMENT_SIZE: '8G' }),
-      new UsageError('BIGCACHE_SEGMENT_SIZE takes a size from 4MiB to 256MiB, not "8G"'),
+      new UsageError('BIGCACHE_SEGMENT_SIZE takes a size from 4MiB to 256MiB, or auto, not "8G"'),
     );
     assert.throws(
       () => resolveOptions({}, { DB_PATH: 'a\nb' }),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkerSession } from '../../src/primary/channel/worker-session.ts';
-import { openDirectory } from '../../src/primary/store/directory.ts';
+import { openDirectory } from '../../src/primary/directory/directory.ts';
 import { SegmentState } from '../../src/primary/store/segment-stats.ts';
 import { Storage } from '../../src/primary/store/storage.ts';
 import { Channel } from '../../src/protocol/channel.ts';
@@ -11,16 +11,17 @@ import { encodeFrame } from '../../src/protocol/frame.ts';
 import { MISS_CODES } from '../../src/protocol/miss.ts';
 import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
 import { versionOf } from '../../src/protocol/record.ts';
+import { DEFAULT_CONFIG } from '../default-config.ts';
 import { eventually } from '../eventually.ts';
 import { streamPair } from '../stream-pair.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
-import { DEFAULT_CONFIG } from '../workers/store/segment-store-setup.ts';
 import { recordOf, SILENT } from './store/store-setup.ts';
 
 /** A session over a real storage, the worker's end of its channel, and what was told of it. */
 async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
   const directory = await openDirectory(await temporaryDirectory(test));
   const storage = await Storage.open({
+    settings: DEFAULT_CONFIG,
     directory,
     log: SILENT,
     onDrop: () => undefined,

@@ -4,8 +4,8 @@
  */
 import { ClassicLevel } from 'classic-level';
 import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
-import { INDEX_OPTIONS } from '../store/index-files.ts';
-import { keyOfEntryKey } from '../store/index-keys.ts';
+import { INDEX_OPTIONS } from '../store/index/index-files.ts';
+import { keyOfEntryKey } from '../store/index/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
 import { Purges } from '../store/purges.ts';
 

@@ -5,8 +5,8 @@
 import { ClassicLevel } from 'classic-level';
 import { pointerOf, RECORD_HEAD_BYTES, versionOf } from '../../protocol/record.ts';
 import { scanAppends } from '../../segments/append-scan.ts';
-import { INDEX_OPTIONS } from '../store/index-files.ts';
-import { entryKey } from '../store/index-keys.ts';
+import { INDEX_OPTIONS } from '../store/index/index-files.ts';
+import { entryKey } from '../store/index/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
 
 export interface WalkRequest {

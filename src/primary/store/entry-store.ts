@@ -6,8 +6,8 @@ import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
-import type { Index } from './index-files.ts';
-import { entryKey } from './index-keys.ts';
+import type { Index } from './index/index-files.ts';
+import { entryKey } from './index/index-keys.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import type { SegmentStats } from './segment-stats.ts';
@@ -127,6 +127,11 @@ export class EntryStore {
 
   forgetSegment(id: number): Promise<void> {
     return this.#run(operations.forgetSegment(id));
+  }
+
+  /** Runs `work` between two batches of the write lane; see WriteLane. */
+  betweenBatches<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lane.betweenBatches(work);
   }
 
   /** Ends the lane once everything accepted is written, then closes the index. */

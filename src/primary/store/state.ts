@@ -2,7 +2,7 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
-import type { Index } from './index-files.ts';
+import type { Index } from './index/index-files.ts';
 import {
   decodeNumber,
   encodeNumber,
@@ -11,7 +11,7 @@ import {
   SEGMENT_RANGE,
   segmentIdOfKey,
   versionOfPurgeKey,
-} from './index-keys.ts';
+} from './index/index-keys.ts';
 import { decodePurge, Purges } from './purges.ts';
 import { decodeSegmentStats, type SegmentStats } from './segment-stats.ts';
 

@@ -4,20 +4,34 @@
  */
 import { statfs } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
-import { DeadSegments } from './dead-segments.ts';
-import type { StoreDirectory } from './directory.ts';
 import { EntryStore } from './entry-store.ts';
-import { Hand } from './hand.ts';
-import { openIndex } from './index-files.ts';
-import { quarantineStrays } from './stray-segments.ts';
+import { openIndex } from './index/index-files.ts';
+import { DeadSegments } from './space/dead-segments.ts';
+import { Hand } from './space/hand.ts';
+import { quarantineStrays } from './space/stray-segments.ts';
 
 /** Room that LevelDB needs to open the index again: its log becomes a table, and a new log begins. */
 const REOPEN_ROOM_BYTES = 64 * 1024 * 1024;
 
+/** The options of the server that are about the store. */
+export type StoreSettings = Pick<
+  Config,
+  | 'storeBytesMax'
+  | 'freeBytesMin'
+  | 'segmentBytes'
+  | 'durability'
+  | 'reclaimGarbagePercent'
+  | 'reclaimBytesPerSecond'
+  | 'handEntriesPerSecond'
+>;
+
 export interface StorageOptions {
   readonly directory: StoreDirectory;
+  readonly settings: StoreSettings;
   readonly log: Logger;
   readonly now?: () => number;
   /** Tells every worker to give up its descriptor of a segment. */

@@ -10,7 +10,7 @@ import {
   storedBytesOf,
   versionOf,
 } from '../../protocol/record.ts';
-import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index-keys.ts';
+import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
 import { encodePurge, type Purge } from './purges.ts';
 import {
   encodeSegmentStats,

@@ -6,8 +6,8 @@
 import { BigCacheError } from '../../protocol/errors.ts';
 import { withWholeHead } from '../../protocol/record.ts';
 import { toStoreError } from '../../segments/faults.ts';
-import type { Index } from './index-files.ts';
-import { entryKey } from './index-keys.ts';
+import type { Index } from './index/index-files.ts';
+import { entryKey } from './index/index-keys.ts';
 import type { StoreState } from './state.ts';
 import { Transaction } from './transaction.ts';
 
@@ -38,6 +38,8 @@ export class WriteLane {
   readonly #state: StoreState;
   readonly #now: () => number;
   #waiting: Waiting[] = [];
+  /** Work that is done between two batches. */
+  #pauses: (() => Promise<void>)[] = [];
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
   #isClosed = false;
@@ -74,6 +76,19 @@ export class WriteLane {
     });
   }
 
+  /**
+   * Runs `work` while no batch is under way: what it sees of the index and of the state is one point
+   * in the order of all changes. Changes wait meanwhile, so it must be short. Rejects with what `work`
+   * throws, or STORE_CLOSED.
+   */
+  betweenBatches<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new BigCacheError('STORE_CLOSED'));
+    return new Promise<T>((resolve, reject) => {
+      this.#pauses.push(() => work().then(resolve, reject));
+      this.#running ??= this.#work();
+    });
+  }
+
   /** Takes no further operations; resolves when those that were taken are done. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -83,7 +98,10 @@ export class WriteLane {
   async #work(): Promise<void> {
     // What arrives in this tick belongs into the first batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#commit(this.#takeBatch());
+    while (this.#waiting.length > 0 || this.#pauses.length > 0) {
+      for (const pause of this.#pauses.splice(0)) await pause();
+      if (this.#waiting.length > 0) await this.#commit(this.#takeBatch());
+    }
     this.#running = undefined;
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import scanEntries, { type ScanRequest } from '../../../src/primary/jobs/scan-entries.ts';
 import walkSegment from '../../../src/primary/jobs/walk-segment.ts';
-import { entryKey, entryRange } from '../../../src/primary/store/index-keys.ts';
+import { entryKey, entryRange } from '../../../src/primary/store/index/index-keys.ts';
 import { stampVersion } from '../../../src/protocol/record.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
 import { appendTo, newLog, TestGrants } from '../../segments/segment-setup.ts';

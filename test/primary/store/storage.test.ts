@@ -5,12 +5,13 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { openDirectory, type StoreDirectory } from '../../../src/primary/store/directory.ts';
+import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { newSegmentStats } from '../../../src/primary/store/segment-stats.ts';
+import { quarantineStrays } from '../../../src/primary/store/space/stray-segments.ts';
 import { Storage } from '../../../src/primary/store/storage.ts';
-import { quarantineStrays } from '../../../src/primary/store/stray-segments.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
+import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { createSegmentFile, recordOf, SILENT } from './store-setup.ts';
 
@@ -25,7 +26,13 @@ async function openedStorage(
   sealAll: () => Promise<void> = async () => undefined,
 ): Promise<{ storage: Storage; directory: StoreDirectory }> {
   const directory = await openDirectory(await temporaryDirectory(test));
-  const options = { directory, log: SILENT, onDrop: () => undefined, sealAll };
+  const options = {
+    directory,
+    settings: DEFAULT_CONFIG,
+    log: SILENT,
+    onDrop: () => undefined,
+    sealAll,
+  };
   const storage = await Storage.open(options);
   test.after(async () => {
     await storage.close();

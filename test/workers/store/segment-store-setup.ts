@@ -4,9 +4,8 @@
  */
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
-import { openDirectory, type StoreDirectory } from '../../../src/primary/store/directory.ts';
+import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { Storage } from '../../../src/primary/store/storage.ts';
-import { type Config, OPTIONS } from '../../../src/protocol/config.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
@@ -16,14 +15,10 @@ import { WarmSet } from '../../../src/segments/warm-set.ts';
 import { PrimaryLink } from '../../../src/workers/primary-link.ts';
 import { ChannelIndex } from '../../../src/workers/store/channel-index.ts';
 import { SegmentStore } from '../../../src/workers/store/segment-store.ts';
+import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { streamPair } from '../../stream-pair.ts';
 
 export const SILENT = pino({ level: 'silent' });
-
-/** The configuration that a server without any option has. */
-export const DEFAULT_CONFIG = Object.fromEntries(
-  OPTIONS.map((option) => [option.name, option.default]),
-) as unknown as Config;
 
 /** One worker's end: its store, and how to end it. */
 export interface TestWorker {
@@ -64,6 +59,7 @@ export class TestServer {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
     const storage = await Storage.open({
+      settings: { ...DEFAULT_CONFIG, segmentBytes },
       directory,
       log: SILENT,
       now,

@@ -16,7 +16,7 @@ import {
   segmentIdOfKey,
   segmentKey,
   versionOfPurgeKey,
-} from '../../../src/primary/store/index-keys.ts';
+} from '../../../../src/primary/store/index/index-keys.ts';
 
 /** Text of few characters, so that one begins with the other often, and of the last code points. */
 const text = fc

@@ -5,11 +5,11 @@
 import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { segmentFileName } from '../../segments/format.ts';
-import type { Jobs } from '../jobs/job-pool.ts';
-import { syncDirectory } from './durable-files.ts';
-import type { EntryStore } from './entry-store.ts';
-import { SegmentState, type SegmentStats } from './segment-stats.ts';
+import { segmentFileName } from '../../../segments/format.ts';
+import { syncDirectory } from '../../directory/durable-files.ts';
+import type { Jobs } from '../../jobs/job-pool.ts';
+import type { EntryStore } from '../entry-store.ts';
+import { SegmentState, type SegmentStats } from '../segment-stats.ts';
 
 export interface DeadSegmentsOptions {
   readonly store: EntryStore;

@@ -3,14 +3,14 @@
  * what was left out and why.
  */
 import { pino } from 'pino';
-import type { Config } from '../../protocol/config.ts';
-import { BigCacheError } from '../../protocol/errors.ts';
-import { CannotRunError } from '../exit.ts';
-import { openDirectory } from '../store/directory.ts';
+import type { Config } from '../../../protocol/config.ts';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import { openDirectory } from '../../directory/directory.ts';
+import { CannotRunError } from '../../exit.ts';
+import { Progress, type ProgressOutput } from '../progress.ts';
 import type { ImportCounts } from './checkpoint.ts';
 import { type ImportResult, importOriginal } from './import-run.ts';
 import { SKIP_REASONS, type SkipReason } from './original-entry.ts';
-import { Progress, type ProgressOutput } from './progress.ts';
 
 /** Exit code of an import that was interrupted and can be gone on with (128 + SIGINT). */
 const INTERRUPTED = 130;
@@ -32,7 +32,7 @@ export async function runImport(
     const result = await importOriginal({
       from,
       directory,
-      segmentBytes: config.segmentBytes,
+      settings: config,
       bodyBytesMax: config.bodyBytesMax,
       log: pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, process.stderr),
       now: Date.now,

@@ -3,10 +3,10 @@
  * Purges take effect without it, at the moment they are committed; it only gives their space back.
  */
 import type { Logger } from 'pino';
-import type { Jobs } from '../jobs/job-pool.ts';
-import type { EntryStore } from './entry-store.ts';
-import { entryRange, type KeyRange } from './index-keys.ts';
-import type { Purge } from './purges.ts';
+import type { Jobs } from '../../jobs/job-pool.ts';
+import type { EntryStore } from '../entry-store.ts';
+import { entryRange, type KeyRange } from '../index/index-keys.ts';
+import type { Purge } from '../purges.ts';
 
 export interface HandOptions {
   readonly store: EntryStore;

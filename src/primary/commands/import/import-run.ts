@@ -6,13 +6,13 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Kind } from '../../protocol/record.ts';
-import { EntryWriter } from '../../segments/entry-writer.ts';
-import { SegmentLog } from '../../segments/segment-log.ts';
-import { CannotRunError } from '../exit.ts';
-import type { StoreDirectory } from '../store/directory.ts';
-import { OriginalDatabase, type OriginalItem } from '../store/original-database.ts';
-import { Storage } from '../store/storage.ts';
+import { Kind } from '../../../protocol/record.ts';
+import { EntryWriter } from '../../../segments/entry-writer.ts';
+import { SegmentLog } from '../../../segments/segment-log.ts';
+import type { StoreDirectory } from '../../directory/directory.ts';
+import { CannotRunError } from '../../exit.ts';
+import { OriginalDatabase, type OriginalItem } from '../../store/original-database.ts';
+import { Storage, type StoreSettings } from '../../store/storage.ts';
 import { type Checkpoint, CheckpointFile, type ImportCounts, newCounts } from './checkpoint.ts';
 import { convertItem } from './original-entry.ts';
 
@@ -20,7 +20,7 @@ export interface ImportOptions {
   /** Directory of the original's database. */
   readonly from: string;
   readonly directory: StoreDirectory;
-  readonly segmentBytes: number;
+  readonly settings: StoreSettings;
   readonly bodyBytesMax: number;
   readonly log: Logger;
   readonly now: () => number;
@@ -113,9 +113,10 @@ interface Target {
 }
 
 /** The store, with this process as the only writer. */
-async function openTarget({ directory, segmentBytes, log, now }: ImportOptions): Promise<Target> {
+async function openTarget({ directory, settings, log, now }: ImportOptions): Promise<Target> {
   const storage = await Storage.open({
     directory,
+    settings,
     log,
     now,
     onDrop: () => undefined,
@@ -127,7 +128,7 @@ async function openTarget({ directory, segmentBytes, log, now }: ImportOptions):
   const { entries } = storage;
   const segments = new SegmentLog({
     directory: directory.segmentsPath,
-    segmentBytes,
+    segmentBytes: settings.segmentBytes,
     writer: IMPORT_WRITER,
     grants: {
       grant: () => entries.grantSegment(IMPORT_WRITER),

@@ -10,8 +10,8 @@
 import { constants } from 'node:fs';
 import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StoreDirectory } from './directory.ts';
-import { syncDirectory } from './durable-files.ts';
+import type { StoreDirectory } from '../../directory/directory.ts';
+import { syncDirectory } from '../../directory/durable-files.ts';
 
 type Places = Pick<StoreDirectory, 'path' | 'indexPath' | 'quarantinePath'>;
 

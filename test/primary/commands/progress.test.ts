@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Progress } from '../../../src/primary/import/progress.ts';
+import { Progress } from '../../../src/primary/commands/progress.ts';
 
 function shown(isTTY: boolean, steps: [atMs: number, share: number, entries: number][]): string[] {
   const texts: string[] = [];

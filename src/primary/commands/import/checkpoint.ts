@@ -3,7 +3,7 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomically } from '../store/durable-files.ts';
+import { writeFileAtomically } from '../../directory/durable-files.ts';
 import { SKIP_REASONS, type SkipReason } from './original-entry.ts';
 
 /** What an import has done so far. */

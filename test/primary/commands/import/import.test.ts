@@ -3,12 +3,16 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ClassicLevel } from 'classic-level';
-import { cli } from '../../../src/primary/cli.ts';
-import { report } from '../../../src/primary/import/command.ts';
-import { type ImportOptions, importOriginal } from '../../../src/primary/import/import-run.ts';
-import { openDirectory } from '../../../src/primary/store/directory.ts';
-import { temporaryDirectory } from '../../temporary-directory.ts';
-import { SILENT, TestServer } from '../../workers/store/segment-store-setup.ts';
+import { cli } from '../../../../src/primary/cli.ts';
+import { report } from '../../../../src/primary/commands/import/command.ts';
+import {
+  type ImportOptions,
+  importOriginal,
+} from '../../../../src/primary/commands/import/import-run.ts';
+import { openDirectory } from '../../../../src/primary/directory/directory.ts';
+import { DEFAULT_CONFIG } from '../../../default-config.ts';
+import { temporaryDirectory } from '../../../temporary-directory.ts';
+import { SILENT, TestServer } from '../../../workers/store/segment-store-setup.ts';
 
 const MiB = 2 ** 20;
 
@@ -31,7 +35,7 @@ async function importInto(
     return await importOriginal({
       from,
       directory,
-      segmentBytes: 4 * MiB,
+      settings: { ...DEFAULT_CONFIG, segmentBytes: 4 * MiB },
       bodyBytesMax: MiB,
       log: SILENT,
       now: Date.now,

@@ -4,13 +4,13 @@ import { describe, it } from 'node:test';
 import scanEntries, {
   type ScanRequest,
   type ScanResult,
-} from '../../../src/primary/jobs/scan-entries.ts';
-import { EntryStore } from '../../../src/primary/store/entry-store.ts';
-import { Hand } from '../../../src/primary/store/hand.ts';
-import { entryKey } from '../../../src/primary/store/index-keys.ts';
-import { MISS_CODES } from '../../../src/protocol/miss.ts';
-import { eventually } from '../../eventually.ts';
-import { holdWrites, openedIndex, recordOf, SILENT } from './store-setup.ts';
+} from '../../../../src/primary/jobs/scan-entries.ts';
+import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
+import { entryKey } from '../../../../src/primary/store/index/index-keys.ts';
+import { Hand } from '../../../../src/primary/store/space/hand.ts';
+import { MISS_CODES } from '../../../../src/protocol/miss.ts';
+import { eventually } from '../../../eventually.ts';
+import { holdWrites, openedIndex, recordOf, SILENT } from '../store-setup.ts';
 
 type Scan = (request: ScanRequest) => Promise<ScanResult>;
 

@@ -7,11 +7,11 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { CannotRunError } from '../exit.ts';
-import type { StoreDirectory } from './directory.ts';
-import { syncDirectory } from './durable-files.ts';
+import type { StoreDirectory } from '../../directory/directory.ts';
+import { syncDirectory } from '../../directory/durable-files.ts';
+import { inUse } from '../../directory/owner.ts';
+import { CannotRunError } from '../../exit.ts';
 import { dropAside, putBack, recoverAside, setAside } from './index-aside.ts';
-import { inUse } from './owner.ts';
 
 export type Index = ClassicLevel<Buffer, Buffer>;
 

@@ -17,8 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { openDirectory } from '../../../src/primary/directory/directory.ts';
 import { CannotRunError } from '../../../src/primary/exit.ts';
-import { openDirectory } from '../../../src/primary/store/directory.ts';
 
 let scratch: string;
 
@@ -180,7 +180,7 @@ describe('a path that cannot be used is refused by name', () => {
 /** Opens `path` in a process that gave root up, and prints what comes of it. */
 function runAsNobody(path: string): Promise<{ stdout: string }> {
   const script = `
-    const { openDirectory } = await import(${JSON.stringify(import.meta.resolve('../../../src/primary/store/directory.ts'))});
+    const { openDirectory } = await import(${JSON.stringify(import.meta.resolve('../../../src/primary/directory/directory.ts'))});
     process.setgid(65534);
     process.setuid(65534);
     await openDirectory(${JSON.stringify(path)}).then(
@@ -273,7 +273,7 @@ describe('a store has one owner', () => {
 
   it('and a process that was killed leaves nothing that stands in the way', async () => {
     const script = `
-      const { openDirectory } = await import(${JSON.stringify(import.meta.resolve('../../../src/primary/store/directory.ts'))});
+      const { openDirectory } = await import(${JSON.stringify(import.meta.resolve('../../../src/primary/directory/directory.ts'))});
       await openDirectory(${JSON.stringify(scratch)});
       process.kill(process.pid, 'SIGKILL');`;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];

@@ -5,9 +5,9 @@
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { segmentFileName, segmentIdOf } from '../../segments/format.ts';
-import type { StoreDirectory } from './directory.ts';
-import type { SegmentStats } from './segment-stats.ts';
+import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
+import type { StoreDirectory } from '../../directory/directory.ts';
+import type { SegmentStats } from '../segment-stats.ts';
 
 export async function quarantineStrays(
   directory: StoreDirectory,

@@ -6,8 +6,8 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { openDirectory } from '../../../src/primary/store/directory.ts';
-import { openIndex } from '../../../src/primary/store/index-files.ts';
+import { openDirectory } from '../../../../src/primary/directory/directory.ts';
+import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
 
 const ROUNDS = 60;
 /** An open takes 20 to 60 ms, so about half of the kills hit it. */

@@ -17,9 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { CannotRunError } from '../../../src/primary/exit.ts';
-import { openDirectory, type StoreDirectory } from '../../../src/primary/store/directory.ts';
-import { openIndex } from '../../../src/primary/store/index-files.ts';
+import { openDirectory, type StoreDirectory } from '../../../../src/primary/directory/directory.ts';
+import { CannotRunError } from '../../../../src/primary/exit.ts';
+import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
 
 const ENTRIES = 3000;
 

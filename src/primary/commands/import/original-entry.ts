@@ -2,11 +2,11 @@
  * What one item of the original's database means here: an entry, or why there is none.
  */
 import { isUtf8 } from 'node:buffer';
-import { BigCacheError } from '../../protocol/errors.ts';
-import { keyFromTarget } from '../../protocol/key.ts';
-import { DURATION_LENGTH_MAX, lifetimeFromExpire } from '../../protocol/lifetime.ts';
-import { type EntryMeta, Kind } from '../../protocol/record.ts';
-import type { OriginalItem } from '../store/original-database.ts';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import { keyFromTarget } from '../../../protocol/key.ts';
+import { DURATION_LENGTH_MAX, lifetimeFromExpire } from '../../../protocol/lifetime.ts';
+import { type EntryMeta, Kind } from '../../../protocol/record.ts';
+import type { OriginalItem } from '../../store/original-database.ts';
 
 /** Why an item is not imported. */
 export const SKIP_REASONS = {

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import walkSegment, { type WalkResult } from '../../../src/primary/jobs/walk-segment.ts';
-import { DeadSegments } from '../../../src/primary/store/dead-segments.ts';
-import { EntryStore } from '../../../src/primary/store/entry-store.ts';
-import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
-import { segmentFileName } from '../../../src/segments/format.ts';
-import { createSegmentFile, openedIndex, recordOf, SILENT } from './store-setup.ts';
+import walkSegment, { type WalkResult } from '../../../../src/primary/jobs/walk-segment.ts';
+import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
+import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
+import { DeadSegments } from '../../../../src/primary/store/space/dead-segments.ts';
+import { segmentFileName } from '../../../../src/segments/format.ts';
+import { createSegmentFile, openedIndex, recordOf, SILENT } from '../store-setup.ts';
 
 /** A store, and a sweeper that tells which segments the workers were to drop, file gone or not. */
 async function sweeping(

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { convertItem, type ImportedEntry } from '../../../src/primary/import/original-entry.ts';
-import { Kind } from '../../../src/protocol/record.ts';
+import {
+  convertItem,
+  type ImportedEntry,
+} from '../../../../src/primary/commands/import/original-entry.ts';
+import { Kind } from '../../../../src/protocol/record.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const MiB = 2 ** 20;
