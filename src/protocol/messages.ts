@@ -45,10 +45,11 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.count]: [],
   [Opcode.close]: [],
   [Opcode.open]: [],
-  [Opcode.grantSegment]: [],
-  [Opcode.sealSegment]: [isInteger],
+  [Opcode.grantSegment]: [isInteger],
+  [Opcode.sealSegment]: [isInteger, isInteger],
   [Opcode.sumCounters]: [],
   [Opcode.checkWritable]: [],
+  [Opcode.extendSegment]: [isInteger, isInteger],
 };
 
 /**

@@ -56,8 +56,9 @@ class RunningWorker {
       segmentBytes: welcome.config.segmentBytes,
       writer: welcome.writer,
       grants: {
-        grant: () => index.grantSegment(),
-        seal: (segment) => index.sealSegment(segment),
+        grant: (bytes) => index.grantSegment(bytes),
+        extend: (segment, bytes) => index.extendSegment(segment, bytes),
+        seal: (segment, fileBytes) => index.sealSegment(segment, fileBytes),
       },
       now: Date.now,
     });

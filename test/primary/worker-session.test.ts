@@ -79,7 +79,7 @@ describe("a worker's session", () => {
 
   it('commits, looks up, removes and counts for its worker', async (t) => {
     const { worker } = await sessionOver(t);
-    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    const segment = (await worker.request(Opcode.grantSegment, 4096)) as number;
     const [version, created] = (await worker.request(
       Opcode.put,
       'a/1',
@@ -122,7 +122,7 @@ describe("a worker's session", () => {
       worker.request(Opcode.put, 'key', recordOf('key')),
       worker.request(Opcode.delete, 'key'),
       worker.request(Opcode.count),
-      worker.request(Opcode.grantSegment),
+      worker.request(Opcode.grantSegment, 4096),
     ];
     await Promise.all(refused.map((one) => assert.rejects(one, isCode('STORE_CLOSED'))));
     await worker.request(Opcode.open);
@@ -161,10 +161,10 @@ describe("a worker's session", () => {
 
   it('seals what its worker left open, after what that worker sent last', async (t) => {
     const { worker, storage, events } = await sessionOver(t);
-    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    const segment = (await worker.request(Opcode.grantSegment, 4096)) as number;
     // Nobody waits for the answers: the worker is gone before they come.
     worker.request(Opcode.put, 'last', recordOf('last', { segment })).catch(() => undefined);
-    worker.request(Opcode.grantSegment).catch(() => undefined);
+    worker.request(Opcode.grantSegment, 4096).catch(() => undefined);
     worker.end();
     await eventually(() => events.includes('closed'));
     await eventually(() =>

@@ -5,6 +5,8 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { CopyRequest, CopyResult } from './copy-segment.ts';
+import type { PointingRequest, PointingResult } from './find-pointing.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
 
@@ -12,8 +14,12 @@ import type { WalkRequest, WalkResult } from './walk-segment.ts';
 export interface Jobs {
   scanEntries(request: ScanRequest): Promise<ScanResult>;
   walkSegment(request: WalkRequest): Promise<WalkResult>;
+  copySegment(request: CopyRequest): Promise<CopyResult>;
+  findPointing(request: PointingRequest): Promise<PointingResult>;
 }
 
+/** One each for the hand, the reclaimer, the walk before a drop, and a backup or recount. */
+const THREADS_MAX = 4;
 const QUEUE_MAX = 64;
 const THREAD_IDLE_MS = 10_000;
 
@@ -23,7 +29,7 @@ export class JobPool implements Jobs {
   readonly #pool = new Piscina({
     filename: file('scan-entries'),
     minThreads: 0,
-    maxThreads: 2,
+    maxThreads: THREADS_MAX,
     idleTimeout: THREAD_IDLE_MS,
     maxQueue: QUEUE_MAX,
   });
@@ -34,6 +40,27 @@ export class JobPool implements Jobs {
 
   async walkSegment(request: WalkRequest): Promise<WalkResult> {
     return (await this.#pool.run(request, { filename: file('walk-segment') })) as WalkResult;
+  }
+
+  async copySegment(request: CopyRequest): Promise<CopyResult> {
+    return (await this.#pool.run(request, {
+      filename: file('copy-segment'),
+      transferList: [request.port],
+    })) as CopyResult;
+  }
+
+  async findPointing(request: PointingRequest): Promise<PointingResult> {
+    return (await this.#pool.run(request, { filename: file('find-pointing') })) as PointingResult;
+  }
+
+  /** Waits for `ending`; what still runs after `ms` is cut off. */
+  async endWithin(ms: number, ending: Promise<unknown>): Promise<void> {
+    const cut = setTimeout(() => void this.#pool.destroy(), ms);
+    try {
+      await ending;
+    } finally {
+      clearTimeout(cut);
+    }
   }
 
   /** Waits for the jobs that run, then ends the threads. */

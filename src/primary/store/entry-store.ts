@@ -3,7 +3,7 @@
  * index and are judged here; every change passes the write lane.
  */
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
-import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
+import { expiresAtOf, pointerOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import type { Index } from './index/index-files.ts';
@@ -11,6 +11,7 @@ import { entryKey } from './index/index-keys.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import type { SegmentStats } from './segment-stats.ts';
+import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
 
@@ -28,22 +29,45 @@ export class EntryStore {
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
 
-  private constructor(index: Index, state: StoreState, now: () => number) {
+  /** Segments whose files are gone, although records point into them. */
+  readonly #lost = new Set<number>();
+  readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+
+  private constructor(
+    index: Index,
+    state: StoreState,
+    now: () => number,
+    visited: Pick<Visited, 'mark' | 'clear'> | undefined,
+  ) {
     this.#index = index;
     this.#state = state;
     this.#now = now;
+    this.#visited = visited;
     this.#lane = new WriteLane(index, state, now);
     this.#warm = new WarmSet(now);
   }
 
-  /**
-   * Takes over an open index: loads what is known of the store and seals the segments of earlier
-   * runs, whose writers are gone.
-   */
-  static async load(index: Index, now: () => number = Date.now): Promise<EntryStore> {
-    const store = new EntryStore(index, await loadState(index), now);
-    await store.#run(operations.sealSegments([...store.#state.segments.keys()]));
-    return store;
+  /** Takes over an open index: loads what is known of the store. */
+  static async load(
+    index: Index,
+    now: () => number = Date.now,
+    visited?: Pick<Visited, 'mark' | 'clear'>,
+  ): Promise<EntryStore> {
+    return new EntryStore(index, await loadState(index), now, visited);
+  }
+
+  /** Told once, when the index takes no writes any more. */
+  set onFailure(listener: (error: Error) => void) {
+    this.#lane.onFailure = listener;
+  }
+
+  /** The file of a segment is gone: what points into it counts as evicted from now on. */
+  noteLost(segment: number): void {
+    this.#lost.add(segment);
+  }
+
+  isLost(segment: number): boolean {
+    return this.#lost.has(segment);
   }
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
@@ -64,6 +88,7 @@ export class EntryStore {
   }
 
   commit(writer: number, key: string, record: Buffer): Promise<Committed> {
+    this.#visited?.clear(key);
     return this.#run(operations.commit(writer, key, record));
   }
 
@@ -108,17 +133,63 @@ export class EntryStore {
     return this.#lane.failure;
   }
 
-  grantSegment(writer: number): Promise<number> {
-    return this.#run(operations.grantSegment(writer));
+  /** Entries that were evicted over the whole life of the store. */
+  get evicted(): number {
+    return this.#state.evicted;
   }
 
-  sealSegment(writer: number, id: number): Promise<void> {
-    return this.#run(operations.sealSegment(writer, id));
+  /** What all segments take, open ones with all that they may grow to. */
+  get segmentBytes(): number {
+    return this.#state.segmentBytes;
   }
 
-  /** Seals whatever a worker left open when it died. */
-  sealSegmentsOf(writer: number): Promise<void> {
+  /** What open segments may still grow by. */
+  get unwrittenBytes(): number {
+    let bytes = 0;
+    for (const id of this.#state.openSegments) {
+      const stats = this.#state.segments.get(id);
+      if (stats !== undefined) bytes += Math.max(0, stats.fileBytes - stats.bytesWritten);
+    }
+    return bytes;
+  }
+
+  /** Grants a new segment that may grow to `bytes`. REQUIRES: there is room for it. */
+  grantSegment(writer: number, bytes = 0): Promise<number> {
+    return this.#run(operations.grantSegment(writer, bytes));
+  }
+
+  extendSegment(writer: number, id: number, bytes: number): Promise<void> {
+    return this.#run(operations.extendSegment(writer, id, bytes));
+  }
+
+  sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
+    return this.#run(operations.sealSegment(writer, id, fileBytes));
+  }
+
+  /** Seals whatever a worker left open when it died; answers which segments. */
+  sealSegmentsOf(writer: number): Promise<readonly number[]> {
     return this.#run(operations.sealSegmentsOf(writer));
+  }
+
+  /** Seals segments whose writers are gone, and corrects the sizes of others. */
+  settleSegments(sizes: ReadonlyMap<number, number>): Promise<void> {
+    return this.#run(operations.settleSegments(sizes));
+  }
+
+  /** Lets records point to copies; answers the moves that were refused. On disk when it resolves. */
+  move(moves: readonly operations.Move[]): Promise<readonly operations.Move[]> {
+    return this.#run(operations.move(moves));
+  }
+
+  /** Evicts these records unless they changed since; answers those that a reader could have read. */
+  evict(seen: readonly operations.SeenAt[]): Promise<readonly operations.SeenAt[]> {
+    return this.#run(operations.evict(seen));
+  }
+
+  /** Gives a segment of one body, that of `key`, its second chance as a whole. */
+  renewSegment(id: number, key: string): Promise<void> {
+    this.#visited?.clear(key);
+    return this.#run(operations.renewSegment(id));
   }
 
   markDropping(id: number): Promise<boolean> {
@@ -149,6 +220,11 @@ export class EntryStore {
     const record = withWholeHead(found);
     if (this.#state.purges.isPurged(key, versionOf(record))) return MISS_CODES.purged;
     const expiresAtMs = expiresAtOf(record);
-    return expiresAtMs !== 0 && expiresAtMs <= nowMs ? MISS_CODES.expired : record;
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs) return MISS_CODES.expired;
+    if (this.#lost.size > 0 && this.#lost.has(pointerOf(record).segment)) {
+      return MISS_CODES.evicted;
+    }
+    this.#visited?.mark(key);
+    return record;
   }
 }

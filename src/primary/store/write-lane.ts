@@ -50,6 +50,9 @@ export class WriteLane {
     this.#now = now;
   }
 
+  /** Told once, when a batch could not be written. */
+  onFailure: (error: Error) => void = () => undefined;
+
   /** Why writes are refused since a batch failed; undefined while the lane works. */
   get failure(): Error | undefined {
     return this.#failure;
@@ -153,7 +156,9 @@ export class WriteLane {
   /** After a failed write LevelDB may lose later ones (docs/decisions), so none is let through. */
   #fail(error: unknown): void {
     if (isBroken(error)) throw error;
-    this.#failure ??= toWriteError(error);
+    if (this.#failure !== undefined) return;
+    this.#failure = toWriteError(error);
+    this.onFailure(this.#failure);
   }
 }
 

@@ -144,7 +144,7 @@ describe('after a write of the index has failed', () => {
       await assert.rejects(store.grantSegment(1), isCode(refusal));
       assert.ok(isCode(refusal)(store.failure));
       assert.equal(store.count, 1);
-      assert.equal(store.segments.get(segment)?.bytesLive, 10);
+      assert.equal(store.segments.get(segment)?.records, 1);
       assert.equal(store.pendingPurges.length, 0);
       const [found] = await store.lookUp(['kept']);
       assert.ok(Buffer.isBuffer(found));

@@ -116,7 +116,11 @@ function connectWorker(
     directory: segmentsPath,
     segmentBytes,
     writer,
-    grants: { grant: () => index.grantSegment(), seal: (id) => index.sealSegment(id) },
+    grants: {
+      grant: (bytes) => index.grantSegment(bytes),
+      extend: (id, bytes) => index.extendSegment(id, bytes),
+      seal: (id, fileBytes) => index.sealSegment(id, fileBytes),
+    },
     now,
   });
   const descriptors = new Descriptors(segmentsPath);

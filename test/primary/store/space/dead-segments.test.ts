@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import findPointing from '../../../../src/primary/jobs/find-pointing.ts';
 import walkSegment, { type WalkResult } from '../../../../src/primary/jobs/walk-segment.ts';
 import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
 import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
@@ -24,7 +25,7 @@ async function sweeping(
   const newSweeper = (over: EntryStore): DeadSegments =>
     new DeadSegments({
       store: over,
-      jobs: { walkSegment: walk },
+      jobs: { walkSegment: walk, findPointing },
       indexPath,
       segmentsPath,
       log: SILENT,
@@ -91,7 +92,12 @@ describe('a sweep for dead segments', () => {
     let walks = 0;
     const { store, sweeper, granted, pathOf } = await sweeping(t, async () => {
       walks += 1;
-      return { appends: 1, pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }] };
+      return {
+        appends: 1,
+        end: 2 ** 30,
+        isMissing: false,
+        pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }],
+      };
     });
     const segment = await granted(true);
     await store.commit(1, 'key', recordOf('key', { segment }));
