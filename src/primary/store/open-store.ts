@@ -189,6 +189,8 @@ export class OpenStore {
 
   async #makeReserve(): Promise<void> {
     if (await this.reserve.isWhole()) return;
+    // One of another limit may be larger than all that this one allows.
+    if (await this.reserve.giveUp()) await this.space.measure();
     if (this.space.missingFor(this.reserve.bytes) > 0) return;
     await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
   }

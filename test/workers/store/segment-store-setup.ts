@@ -5,7 +5,7 @@
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
-import { Storage } from '../../../src/primary/store/storage.ts';
+import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
@@ -55,11 +55,12 @@ export class TestServer {
     path: string,
     now: () => number = Date.now,
     segmentBytes = 4 * 1024 * 1024,
+    settings: Partial<StoreSettings> = {},
   ): Promise<TestServer> {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
     const storage = await Storage.open({
-      settings: { ...DEFAULT_CONFIG, segmentBytes },
+      settings: { ...DEFAULT_CONFIG, segmentBytes, ...settings },
       directory,
       log: SILENT,
       now,

@@ -37,6 +37,7 @@ export class Reclaimer {
   #wake: () => void = () => undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
+  /** Bytes that were spared whole, less those that were given back since. */
   #renewedBytes = 0;
   /** Segments whose files are missing, and whose records are still to be removed. */
   readonly #lost: number[];
@@ -128,6 +129,7 @@ export class Reclaimer {
     }
     await deadSegments.sweep();
     const { copiedBytes, evicted } = done;
+    this.#renewedBytes = Math.max(0, this.#renewedBytes - (stats.fileBytes - copiedBytes));
     const tookMs = Math.round(performance.now() - startedAt);
     log.debug({ segment: stats.id, keep, copiedBytes, evicted, tookMs }, 'a segment was reclaimed');
   }
@@ -138,8 +140,7 @@ export class Reclaimer {
    */
   async #renewOrEvict(stats: Readonly<SegmentStats>, key: string): Promise<void> {
     const { store, reclaim } = this.#options;
-    const mayRenew = this.#renewedBytes <= 0;
-    if (mayRenew) {
+    if (this.#renewedBytes === 0) {
       this.#renewedBytes += stats.fileBytes;
       await store.renewSegment(stats.id, key);
       return;
@@ -147,7 +148,7 @@ export class Reclaimer {
     const before = store.segments.get(stats.id);
     if (before?.state !== SegmentState.sealed) return;
     const done = await reclaim.run(stats, 'nothing', () => true);
-    this.#renewedBytes -= stats.fileBytes;
+    this.#renewedBytes = Math.max(0, this.#renewedBytes - stats.fileBytes);
     if (done.isComplete) await this.#options.deadSegments.sweep();
   }
 
