@@ -3,8 +3,10 @@
  * open the index after the primary and close it before, each job anew.
  */
 import { fileURLToPath } from 'node:url';
+import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { ExportRequest, ExportResult } from './export-index.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
 
@@ -12,6 +14,8 @@ import type { WalkRequest, WalkResult } from './walk-segment.ts';
 export interface Jobs {
   scanEntries(request: ScanRequest): Promise<ScanResult>;
   walkSegment(request: WalkRequest): Promise<WalkResult>;
+  /** Speaks over `port`, which goes to the thread; see export-index.ts. */
+  exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult>;
 }
 
 const QUEUE_MAX = 64;
@@ -27,6 +31,11 @@ export class JobPool implements Jobs {
     idleTimeout: THREAD_IDLE_MS,
     maxQueue: QUEUE_MAX,
   });
+  readonly #exports = new Piscina({
+    filename: file('export-index'),
+    minThreads: 0,
+    maxThreads: 1,
+  });
 
   async scanEntries(request: ScanRequest): Promise<ScanResult> {
     return (await this.#pool.run(request, { filename: file('scan-entries') })) as ScanResult;
@@ -36,8 +45,14 @@ export class JobPool implements Jobs {
     return (await this.#pool.run(request, { filename: file('walk-segment') })) as WalkResult;
   }
 
+  /** In a thread of its own: it takes minutes, and the others are waited for. */
+  async exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult> {
+    const task = { ...request, port };
+    return (await this.#exports.run(task, { transferList: [port] })) as ExportResult;
+  }
+
   /** Waits for the jobs that run, then ends the threads. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#exports.close()]);
   }
 }

@@ -8,10 +8,12 @@ import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
-import { EntryStore } from './entry-store.ts';
+import { type BackupRequest, type BackupResult, Backups } from './backup/backups.ts';
+import { EntryStore, type Unused } from './entry-store.ts';
 import { openIndex } from './index/index-files.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
+import { Pins } from './space/pins.ts';
 import { quarantineStrays } from './space/stray-segments.ts';
 
 /** Room that LevelDB needs to open the index again: its log becomes a table, and a new log begins. */
@@ -46,6 +48,15 @@ interface Running {
   readonly jobs: JobPool;
   readonly hand: Hand;
   readonly deadSegments: DeadSegments;
+  readonly backups: Backups;
+}
+
+/** A change of the store's files that is made while they are closed. */
+export interface FilesChange {
+  /** Makes it; `unused` says which numbers the store that was closed has not given. */
+  apply(unused: Unused): Promise<void>;
+  /** Takes it back, however far it got. */
+  undo(): Promise<void>;
 }
 
 export class Storage {
@@ -126,25 +137,53 @@ export class Storage {
     return bavail * bsize < REOPEN_ROOM_BYTES;
   }
 
+  /** Makes a backup while reads and writes go on; see Backups. */
+  async backUp(request: BackupRequest): Promise<BackupResult> {
+    return await this.#opened().backups.run(request);
+  }
+
   /** Closes all files. A store that is closed stays so. */
   close(): Promise<void> {
+    return this.#inTurn(() => this.#shut());
+  }
+
+  /**
+   * Closes the store, has its files changed and opens it again; nobody else opens it meanwhile. When
+   * the change fails, or the store cannot be opened after it, it is undone and the store opened as it
+   * was, and the failure is thrown.
+   */
+  replaceFiles(change: FilesChange): Promise<void> {
     return this.#inTurn(async () => {
-      const running = this.#running;
-      if (running === undefined) return;
-      // What has its place in a segment is still committed; nothing new gets one.
-      this.#isSealing = true;
+      const { entries } = this.#opened();
+      await this.#shut();
       try {
-        await this.#options.sealAll();
-      } finally {
-        this.#isSealing = false;
+        await change.apply(entries.unused);
+        this.#running = await this.#start();
+      } catch (error) {
+        await change.undo();
+        this.#running = await this.#start();
+        throw error;
       }
-      this.#running = undefined;
-      await running.hand.stop();
-      await running.deadSegments.stop();
-      await running.jobs.close();
-      // The first to open the index closes it last.
-      await running.entries.close();
     });
+  }
+
+  async #shut(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    // What has its place in a segment is still committed; nothing new gets one.
+    this.#isSealing = true;
+    try {
+      await this.#options.sealAll();
+    } finally {
+      this.#isSealing = false;
+    }
+    this.#running = undefined;
+    await running.backups.stop();
+    await running.hand.stop();
+    await running.deadSegments.stop();
+    await running.jobs.close();
+    // The first to open the index closes it last.
+    await running.entries.close();
   }
 
   /**
@@ -172,6 +211,7 @@ export class Storage {
     const { indexPath, segmentsPath } = directory;
     const entries = await this.#load(now);
     const jobs = new JobPool();
+    const pins = new Pins();
     const hand = new Hand({ store: entries, jobs, indexPath, log, now });
     const deadSegments = new DeadSegments({
       store: entries,
@@ -179,11 +219,13 @@ export class Storage {
       indexPath,
       segmentsPath,
       log,
+      pins,
       onDrop,
     });
+    const backups = new Backups({ store: entries, jobs, pins, directory, log });
     hand.start();
     deadSegments.start();
-    return { entries, jobs, hand, deadSegments };
+    return { entries, jobs, hand, deadSegments, backups };
   }
 
   /** An index that cannot be used is closed again, so that a later attempt can open it. */

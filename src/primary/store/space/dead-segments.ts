@@ -10,6 +10,7 @@ import { syncDirectory } from '../../directory/durable-files.ts';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
+import type { Pins } from './pins.ts';
 
 export interface DeadSegmentsOptions {
   readonly store: EntryStore;
@@ -17,6 +18,8 @@ export interface DeadSegmentsOptions {
   readonly indexPath: string;
   readonly segmentsPath: string;
   readonly log: Logger;
+  /** What is pinned keeps its file for now. */
+  readonly pins: Pins;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
 }
@@ -95,6 +98,8 @@ export class DeadSegments {
   }
 
   async #drop(segment: number): Promise<void> {
+    // It stays marked, and a later sweep drops it.
+    if (this.#options.pins.isPinned(segment)) return;
     await unlink(this.#pathOf(segment)).catch((error: NodeJS.ErrnoException) => {
       // Granted and never created, or unlinked just before a crash.
       if (error.code !== 'ENOENT') throw error;
