@@ -164,9 +164,10 @@ async function prepare(
     const index = await checkIndex(join(target, 'index'));
     const segments = await source.segmentsFor(index);
     done.expect(
-      0,
+      index.entries,
       segments.reduce((sum, { bytes }) => sum + bytes, 0),
     );
+    done.exported(index.entries);
     for (const { id } of segments) {
       const name = segmentFileName(id);
       await placer.place(join(source.segmentsPath, name), join(target, 'segments', name));

@@ -16,8 +16,9 @@ export class ShareDone {
     this.#tell = tell;
   }
 
-  /** What there is to do. */
+  /** What there is to do from here on. */
   expect(entries: number, bytes: number): void {
+    this.#bytes = 0;
     this.#expectedBytes = entries * BYTES_PER_ENTRY + bytes;
     this.#show();
   }
