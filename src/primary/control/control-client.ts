@@ -2,7 +2,6 @@
  * A command's end of the control socket: asks the server that runs on a directory, if one does.
  */
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { CannotRunError } from '../exit.ts';
 import { controlPath } from './control-path.ts';
 import {
@@ -68,10 +67,16 @@ export class ControlClient {
     throw new CannotRunError(`the server ended before the ${request.op} was done`);
   }
 
-  /** The lines that come, until the server ends the connection, however it does. */
+  /** The lines that come, until one of the two ends the connection, however it does. */
   async *#lines(): AsyncGenerator<string> {
+    let text = '';
+    this.#socket.setEncoding('utf8');
     try {
-      yield* createInterface({ input: this.#socket });
+      for await (const chunk of this.#socket) {
+        const lines = (text + chunk).split('\n');
+        text = lines.pop() ?? '';
+        yield* lines;
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     }

@@ -120,13 +120,13 @@ export class RestoreSwap {
  * Brings a restore that a crash interrupted to its end: one that was decided is completed, one that was
  * being undone is undone, what was not decided is removed. REQUIRES: the claim on `path`.
  */
-export async function settleRestore(path: string): Promise<void> {
+export async function settleRestore(path: string, renameFile?: Rename): Promise<void> {
   const names = await readdir(path);
   for (const name of names) {
     if (PARTIAL.test(name)) await rm(join(path, name), { recursive: true, force: true });
     const [, undo, ms] = DECIDED.exec(name) ?? [];
     if (ms === undefined) continue;
-    const swap = new RestoreSwap(path, Number(ms));
+    const swap = new RestoreSwap(path, Number(ms), renameFile);
     if (undo !== undefined) {
       await swap.finishUndo();
     } else {

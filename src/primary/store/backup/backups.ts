@@ -12,6 +12,7 @@ import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
 import type { Pin, Pins } from '../space/pins.ts';
+import { epochAfter } from '../state.ts';
 import { BackupTarget } from './backup-target.ts';
 import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
 import { IndexExport } from './index-export.ts';
@@ -55,6 +56,8 @@ export interface BackupsOptions {
 interface Moment {
   readonly segments: readonly Readonly<SegmentStats>[];
   readonly entries: number;
+  /** What stands under `versions` in the index. */
+  readonly versions: number;
   readonly pin: Pin;
   readonly heldMs: number;
 }
@@ -152,6 +155,7 @@ export class Backups {
     await target.finish({
       of: this.#options.directory.instanceId,
       entries: moment.entries,
+      versions: moment.versions,
       missing,
     });
     return {
@@ -197,7 +201,9 @@ export class Backups {
         pin.releaseAll();
         throw error;
       }
-      return { segments, entries: store.count, pin, heldMs: performance.now() - heldSinceMs };
+      const versions = epochAfter(store.unused.version);
+      const heldMs = performance.now() - heldSinceMs;
+      return { segments, entries: store.count, versions, pin, heldMs };
     });
   }
 

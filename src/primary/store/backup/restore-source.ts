@@ -19,7 +19,7 @@ import {
   segmentIdOfKey,
 } from '../index/index-keys.ts';
 import { decodeSegmentStats, SegmentState, type SegmentStats } from '../segment-stats.ts';
-import { VERSIONS_PER_EPOCH } from '../state.ts';
+import { epochAfter } from '../state.ts';
 import { contains } from './backup-target.ts';
 
 export class RestoreSource {
@@ -58,10 +58,30 @@ export class RestoreSource {
     }
   }
 
+  /** What the backup wrote of itself; nothing where a stopped store is restored. */
+  get #about(): Readonly<Record<string, unknown>> {
+    const { backup } = this.#identity;
+    return typeof backup === 'object' && backup !== null ? { ...backup } : {};
+  }
+
   /** Segments that the backup knew to have no file. */
   get #missing(): ReadonlySet<unknown> {
-    const { backup } = this.#identity as { backup?: { missing?: unknown } };
-    return new Set(Array.isArray(backup?.missing) ? backup.missing : []);
+    const { missing } = this.#about;
+    return new Set(Array.isArray(missing) ? missing : []);
+  }
+
+  /**
+   * Throws a CannotRunError when the index is not what was backed up: LevelDB opens one whose log is
+   * lost as if what was in it had never been written. Each start of a server on the backup takes
+   * versions, and changes entries; then nothing is compared.
+   */
+  requireWhole({ entries, versions }: RestoredIndex): void {
+    const about = this.#about;
+    if (typeof about['versions'] !== 'number' || versions > about['versions']) return;
+    if (versions === about['versions'] && entries === about['entries']) return;
+    throw new CannotRunError(
+      `the backup ${this.path} is not whole: files of its index are missing; nothing was changed`,
+    );
   }
 
   /** The index's files; LOCK says who is there now, and must never be opened or linked. */
@@ -116,6 +136,7 @@ async function identityOf(path: string): Promise<Identity> {
 /** What a restored index tells of the store. */
 export interface RestoredIndex {
   readonly entries: number;
+  readonly versions: number;
   readonly segments: readonly SegmentStats[];
 }
 
@@ -139,7 +160,7 @@ export async function checkIndex(path: string, unused?: Unused): Promise<Restore
       segments.push(decodeSegmentStats(segmentIdOfKey(key), value));
     }
     if (unused !== undefined) {
-      const epoch = Math.ceil(unused.version / VERSIONS_PER_EPOCH) * VERSIONS_PER_EPOCH;
+      const epoch = epochAfter(unused.version);
       const raised = [
         [metaKey('versions'), Math.max(epoch, decodeNumber(versions, 0))],
         [metaKey('next-segment'), Math.max(unused.segment, decodeNumber(nextSegment, 1))],
@@ -151,7 +172,7 @@ export async function checkIndex(path: string, unused?: Unused): Promise<Restore
       }));
       await index.batch(puts, { sync: true });
     }
-    return { entries: decodeNumber(count, 0), segments };
+    return { entries: decodeNumber(count, 0), versions: decodeNumber(versions, 0), segments };
   } catch (cause) {
     const { message, cause: inner } = cause as Error;
     const why = inner instanceof Error ? inner.message : message;

@@ -162,6 +162,7 @@ async function prepare(
       await placer.place(join(source.indexPath, name), join(target, 'index', name));
     }
     const index = await checkIndex(join(target, 'index'));
+    source.requireWhole(index);
     const segments = await source.segmentsFor(index);
     done.expect(
       index.entries,
