@@ -8,7 +8,10 @@ import { Command, CommanderError } from 'commander';
 import { type Config, OPTIONS } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { addOption, flagTexts } from './cli-options.ts';
+import { runBackup } from './commands/backup/command.ts';
 import { runImport } from './commands/import/command.ts';
+import { parseRate, RATE_DEFAULT, RATE_HELP } from './commands/rate.ts';
+import { runRestore } from './commands/restore/command.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
@@ -64,6 +67,8 @@ const HELP_EXAMPLES = `
 Examples:
   bigcache --workers 4 --db-path /var/lib/bigcache
   bigcache import --from /path/of/the/original    (see bigcache import --help)
+  bigcache backup --db-path /var/lib/bigcache --to /backup/monday
+  bigcache restore --db-path /var/lib/bigcache --from /backup/monday
 
 While it runs, /docs describes its endpoints.`;
 
@@ -100,6 +105,8 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
       end(await runServe(resolved, flags['printConfig'] === true, surroundings));
     });
   addImportCommand(program, surroundings, end);
+  addBackupCommand(program, surroundings, end);
+  addRestoreCommand(program, surroundings, end);
   return program;
 }
 
@@ -133,6 +140,63 @@ function addImportCommand(
     const { config } = resolveOptions(flagTexts(command), surroundings.env);
     end(await runImport(from, config, surroundings.out));
   });
+}
+
+const BACKUP_FLAGS = new Set(['db-path', 'log-level']);
+
+function addBackupCommand(
+  program: Command,
+  surroundings: Surroundings,
+  end: (exitCode: number) => void,
+): void {
+  const command = program
+    .command('backup')
+    .description(
+      'Makes a copy of the store as it is at one moment, while its server runs or is stopped. The ' +
+        'copy is a store itself.',
+    )
+    .helpOption('-h, --help', 'print this help')
+    .requiredOption('--to <directory>', 'where the backup goes; missing or empty')
+    .option('--rate <size>', RATE_HELP, RATE_DEFAULT)
+    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache backup --to <directory>' });
+  for (const option of OPTIONS) if (BACKUP_FLAGS.has(option.flag)) addOption(command, option);
+  command.action(async ({ to, rate }: { to: string; rate: string }) => {
+    const { config } = resolveOptions(flagTexts(command), surroundings.env);
+    end(await runBackup(to, parseRate(rate), config, surroundings.out));
+  });
+}
+
+function addRestoreCommand(
+  program: Command,
+  surroundings: Surroundings,
+  end: (exitCode: number) => void,
+): void {
+  const command = program
+    .command('restore')
+    .description('Brings a backup back, while the server of the directory runs or is stopped.')
+    .helpOption('-h, --help', 'print this help')
+    .requiredOption('--from <directory>', 'the backup; it is not changed')
+    .option('--replace', 'move a store that is there to its quarantine/ and take its place')
+    .option('--rate <size>', RATE_HELP, RATE_DEFAULT)
+    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache restore --from <directory>' });
+  for (const option of OPTIONS) if (BACKUP_FLAGS.has(option.flag)) addOption(command, option);
+  command.action(async ({ from, rate, replace }: RestoreFlags) => {
+    const { config } = resolveOptions(flagTexts(command), surroundings.env);
+    const bytesPerSecond = parseRate(rate);
+    end(
+      await runRestore(
+        { from, bytesPerSecond, replace: replace === true },
+        config,
+        surroundings.out,
+      ),
+    );
+  });
+}
+
+interface RestoreFlags {
+  readonly from: string;
+  readonly rate: string;
+  readonly replace?: boolean;
 }
 
 async function runServe(

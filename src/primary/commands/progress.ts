@@ -8,6 +8,12 @@ export interface ProgressOutput {
   write(text: string): void;
 }
 
+/** Where commands tell how far they are, so that their output proper can be redirected. */
+export const STDERR: ProgressOutput = {
+  isTTY: process.stderr.isTTY,
+  write: (text) => process.stderr.write(text),
+};
+
 const BAR_CELLS = 30;
 const TERMINAL_EVERY_MS = 100;
 const PLAIN_EVERY_MS = 5000;

@@ -18,13 +18,7 @@ const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
  * first start that did not get to its end. Throws a CannotRunError for everything else.
  */
 export async function surveyDirectory(path: string): Promise<'store' | 'empty'> {
-  const entries = (await readdir(path, { withFileTypes: true })).filter(
-    ({ name }) => !name.startsWith('.') && name !== 'lost+found',
-  );
-  refuseOriginal(path, entries);
-  refuseForeign(path, entries);
-  const names = new Set(entries.map(({ name }) => name));
-  const filled = await filledFolders(path, names);
+  const { names, filled } = await ownNames(path);
   if (filled.has('segments') && !filled.has('index')) {
     throw new CannotRunError(
       `${path} holds segments but no index; put index/ back from a backup, nothing was changed`,
@@ -39,6 +33,26 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     );
   }
   return 'empty';
+}
+
+/**
+ * Whether anything of a store is there, sound or not. Throws a CannotRunError where anything of others
+ * is.
+ */
+export async function holdsStoreFiles(path: string): Promise<boolean> {
+  const { names, filled } = await ownNames(path);
+  return names.has('bigcache.json') || filled.has('index') || filled.has('segments');
+}
+
+/** Our names at the top level, and our folders that hold anything. */
+async function ownNames(path: string): Promise<{ names: Set<string>; filled: Set<string> }> {
+  const entries = (await readdir(path, { withFileTypes: true })).filter(
+    ({ name }) => !name.startsWith('.') && name !== 'lost+found',
+  );
+  refuseOriginal(path, entries);
+  refuseForeign(path, entries);
+  const names = new Set(entries.map(({ name }) => name));
+  return { names, filled: await filledFolders(path, names) };
 }
 
 function refuseOriginal(path: string, entries: readonly Dirent[]): void {

@@ -18,6 +18,12 @@ import { type LaneOperation, WriteLane } from './write-lane.ts';
 /** A record as it stands in the index, or the code of why there is nothing to read. */
 export type Lookup = Buffer | MissCode;
 
+/** Numbers from which on none was given yet. */
+export interface Unused {
+  readonly version: number;
+  readonly segment: number;
+}
+
 /** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
 const WARM_KEY_LENGTH_MAX = 256;
 
@@ -126,6 +132,11 @@ export class EntryStore {
 
   get segments(): ReadonlyMap<number, Readonly<SegmentStats>> {
     return this.#state.segments;
+  }
+
+  /** The first version and the first segment id that this store has not given. */
+  get unused(): Unused {
+    return { version: this.#state.nextVersion, segment: this.#state.nextSegment };
   }
 
   /** Why writes are refused; undefined while they are not. */

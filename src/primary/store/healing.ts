@@ -104,6 +104,8 @@ export class Healing {
   /** Dead segments first, then the reserve, then the oldest entries. */
   async #makeRoom(failed: OpenStore): Promise<void> {
     const { directory, log } = this.#options;
+    // What a backup holds is not given back, and its own copies may be what fills the disk.
+    await failed.backups.stop();
     try {
       await failed.deadSegments.unlinkUnmarked();
     } catch (error) {

@@ -8,11 +8,13 @@ import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
+import { Backups } from './backup/backups.ts';
 import { EntryStore } from './entry-store.ts';
 import { openIndex, writeBufferBytesFor } from './index/index-files.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
+import { Pins } from './space/pins.ts';
 import { Reclaimer } from './space/reclaimer.ts';
 import { Reserve } from './space/reserve.ts';
 import { surveySegmentFiles } from './space/segment-files.ts';
@@ -60,6 +62,7 @@ export class OpenStore {
   readonly space: Space;
   readonly admission: Admission;
   readonly reserve: Reserve;
+  readonly backups: Backups;
   readonly #reclaimer: Reclaimer;
   readonly #visited: Visited;
   readonly #log: Logger;
@@ -105,14 +108,17 @@ export class OpenStore {
     this.jobs = jobs;
     this.reserve = new Reserve(directory, storeBytesMax);
     this.hand = new Hand({ store: entries, jobs, indexPath, log, now });
+    const pins = new Pins();
     this.deadSegments = new DeadSegments({
       store: entries,
       jobs,
       indexPath,
       segmentsPath,
       log,
+      pins,
       onDrop,
     });
+    this.backups = new Backups({ store: entries, jobs, pins, directory, log });
     this.space = new Space({
       directory,
       storeBytesMax,
@@ -171,6 +177,7 @@ export class OpenStore {
     clearInterval(this.#saveTimer);
     this.admission.close(new BigCacheError(isHurried ? 'DISK_FULL' : 'STORE_CLOSED'));
     const ending = Promise.all([
+      this.backups.stop(),
       this.hand.stop(),
       this.deadSegments.stop(),
       this.#reclaimer.stop(),

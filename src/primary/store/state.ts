@@ -79,3 +79,8 @@ export async function loadState(index: Index): Promise<StoreState> {
 export function epochIsSpent(nextVersion: number): boolean {
   return nextVersion % VERSIONS_PER_EPOCH === 0;
 }
+
+/** The epoch that follows the one of `version`: what stands under `versions` while it is given. */
+export function epochAfter(version: number): number {
+  return Math.ceil(version / VERSIONS_PER_EPOCH) * VERSIONS_PER_EPOCH;
+}

@@ -9,7 +9,8 @@ import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { segmentFileName } from '../../segments/format.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
-import type { EntryStore } from './entry-store.ts';
+import type { BackupRequest, BackupResult } from './backup/backups.ts';
+import type { EntryStore, Unused } from './entry-store.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
 import { hasRoomToReopen } from './room.ts';
@@ -30,6 +31,14 @@ export interface StorageOptions {
 
 /** Reads wait this long for an index that is being opened again. */
 const READS_HELD_MS = 1000;
+
+/** A change of the store's files that is made while they are closed. */
+export interface FilesChange {
+  /** Makes it; `unused` says which numbers the store that was closed has not given. */
+  apply(unused: Unused): Promise<void>;
+  /** Takes it back, however far it got. */
+  undo(): Promise<void>;
+}
 
 export class Storage {
   readonly #options: StorageOptions;
@@ -159,25 +168,54 @@ export class Storage {
     await this.close();
   }
 
+  /** Makes a backup while reads and writes go on; see Backups. */
+  async backUp(request: BackupRequest): Promise<BackupResult> {
+    return await this.#opened().backups.run(request);
+  }
+
   /** Closes all files. A store that is closed stays so. */
   close(): Promise<void> {
+    return this.#inTurn(() => this.#shut());
+  }
+
+  /**
+   * Closes the store, has its files changed and opens it again; nobody else opens it meanwhile. When
+   * the change fails, or the store cannot be opened after it, it is undone and the store opened as it
+   * was, and the failure is thrown.
+   */
+  replaceFiles(change: FilesChange): Promise<void> {
     return this.#inTurn(async () => {
-      const open = this.#open;
-      if (open === undefined) {
-        this.#isClosed = true;
-        return;
-      }
-      // What has its place in a segment is still committed; nothing new gets one.
-      this.#isSealing = true;
+      const { entries } = this.#opened();
+      await this.#shut();
       try {
-        await this.#options.sealAll();
-      } finally {
-        this.#isSealing = false;
+        await change.apply(entries.unused);
+        this.#open = await this.#start(() => false);
+        this.#isClosed = false;
+      } catch (error) {
+        await change.undo();
+        this.#open = await this.#start(() => false);
+        this.#isClosed = false;
+        throw error;
       }
-      this.#isClosed = true;
-      this.#open = undefined;
-      await open.close();
     });
+  }
+
+  async #shut(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) {
+      this.#isClosed = true;
+      return;
+    }
+    // What has its place in a segment is still committed; nothing new gets one.
+    this.#isSealing = true;
+    try {
+      await this.#options.sealAll();
+    } finally {
+      this.#isSealing = false;
+    }
+    this.#isClosed = true;
+    this.#open = undefined;
+    await open.close();
   }
 
   /**

@@ -97,6 +97,11 @@ export class TestServer {
     return worker;
   }
 
+  /** Tells every worker to give up its descriptor of a segment. */
+  dropSegment(segment: number): void {
+    for (const { session } of this.#workers) session.dropSegment(segment);
+  }
+
   async stop(): Promise<void> {
     await this.storage.close();
     for (const { worker } of this.#workers) worker.die();

@@ -42,7 +42,7 @@ export const INDEX_OPTIONS = {
 } as const;
 
 /** Present in every index since its creation, on disk. Never rename. */
-const SENTINEL = Buffer.from('msentinel');
+export const SENTINEL = Buffer.from('msentinel');
 
 /**
  * Opens the index of a directory that this process owns, creating it in a store without entries.

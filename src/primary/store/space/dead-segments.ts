@@ -13,6 +13,7 @@ import type { EntryStore } from '../entry-store.ts';
 import { entryRange } from '../index/index-keys.ts';
 import type { SeenRecord } from '../operations.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
+import type { Pins } from './pins.ts';
 
 export interface DeadSegmentsOptions {
   readonly store: EntryStore;
@@ -20,6 +21,8 @@ export interface DeadSegmentsOptions {
   readonly indexPath: string;
   readonly segmentsPath: string;
   readonly log: Logger;
+  /** What is pinned keeps its file for now. */
+  readonly pins: Pins;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
 }
@@ -91,8 +94,11 @@ export class DeadSegments {
   }
 
   #candidates(): Readonly<SegmentStats>[] {
-    const all = [...this.#options.store.segments.values()];
-    return all.filter(({ state, records }) => state !== SegmentState.open && records === 0);
+    const { store, pins } = this.#options;
+    return [...store.segments.values()].filter(
+      ({ id, state, records }) =>
+        state !== SegmentState.open && records === 0 && !pins.isPinned(id),
+    );
   }
 
   async #isDead(stats: Readonly<SegmentStats>): Promise<boolean> {
@@ -122,7 +128,9 @@ export class DeadSegments {
   }
 
   async #markAndDrop(segment: number): Promise<void> {
-    if (await this.#options.store.markDropping(segment)) await this.#drop(segment);
+    if (!(await this.#options.store.markDropping(segment))) return;
+    // It stays marked while somebody holds it, and a later sweep drops it.
+    if (!this.#options.pins.isPinned(segment)) await this.#drop(segment);
   }
 
   /** Records anywhere in the index that point into the segment, up to some. */

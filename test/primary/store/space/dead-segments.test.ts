@@ -9,6 +9,7 @@ import walkSegment, { type WalkResult } from '../../../../src/primary/jobs/walk-
 import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
 import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { DeadSegments } from '../../../../src/primary/store/space/dead-segments.ts';
+import { Pins } from '../../../../src/primary/store/space/pins.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import { createSegmentFile, openedIndex, recordOf, SILENT } from '../store-setup.ts';
 
@@ -22,6 +23,7 @@ async function sweeping(
   const { indexPath, segmentsPath } = directory;
   const pathOf = (segment: number): string => join(segmentsPath, segmentFileName(segment));
   const dropped: string[] = [];
+  const pins = new Pins();
   const newSweeper = (over: EntryStore): DeadSegments =>
     new DeadSegments({
       store: over,
@@ -29,6 +31,7 @@ async function sweeping(
       indexPath,
       segmentsPath,
       log: SILENT,
+      pins,
       onDrop: (segment) => {
         dropped.push(`${segment} ${existsSync(pathOf(segment)) ? 'early' : 'gone'}`);
       },
@@ -49,10 +52,25 @@ async function sweeping(
     granted,
     pathOf,
     dropped,
+    pins,
   };
 }
 
 describe('a sweep for dead segments', () => {
+  it('keeps the file of what is pinned, and drops it once it is released', async (t) => {
+    const { store, sweeper, granted, pathOf, pins } = await sweeping(t);
+    const [pinned, other] = [await granted(), await granted()];
+    const pin = pins.pin([pinned]);
+    await sweeper.sweep();
+    assert.ok(existsSync(pathOf(pinned)));
+    assert.ok(!existsSync(pathOf(other)));
+    assert.equal(store.segments.get(pinned)?.state, SegmentState.dropping);
+    pin.release(pinned);
+    await sweeper.sweep();
+    assert.ok(!existsSync(pathOf(pinned)));
+    assert.equal(store.segments.size, 0);
+  });
+
   it('drops what is sealed and holds nothing, and tells it once the file is gone', async (t) => {
     const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
     const [dead, open] = [await granted(), await granted(true)];
