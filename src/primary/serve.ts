@@ -50,6 +50,7 @@ async function serveDirectory(
     settings: config,
     log,
     onDrop: (segment) => supervisor.dropSegment(segment),
+    onRetire: (segment) => supervisor.retireSegment(segment),
     sealAll: () => supervisor.sealAll(),
   });
   try {

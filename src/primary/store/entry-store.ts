@@ -6,6 +6,7 @@ import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
+import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
 import { entryKey } from './index/index-keys.ts';
 import * as operations from './operations.ts';
@@ -25,14 +26,16 @@ export class EntryStore {
   readonly #state: StoreState;
   readonly #lane: WriteLane;
   readonly #now: () => number;
+  readonly #barrier: Barrier;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
 
-  private constructor(index: Index, state: StoreState, now: () => number) {
+  private constructor(index: Index, state: StoreState, now: () => number, barrier: Barrier) {
     this.#index = index;
     this.#state = state;
     this.#now = now;
-    this.#lane = new WriteLane(index, state, now);
+    this.#barrier = barrier;
+    this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
 
@@ -40,8 +43,12 @@ export class EntryStore {
    * Takes over an open index: loads what is known of the store and seals the segments of earlier
    * runs, whose writers are gone.
    */
-  static async load(index: Index, now: () => number = Date.now): Promise<EntryStore> {
-    const store = new EntryStore(index, await loadState(index), now);
+  static async load(
+    index: Index,
+    now: () => number = Date.now,
+    barrier: Barrier = NO_BARRIER,
+  ): Promise<EntryStore> {
+    const store = new EntryStore(index, await loadState(index), now, barrier);
     await store.#run(operations.sealSegments([...store.#state.segments.keys()]));
     return store;
   }
@@ -81,8 +88,13 @@ export class EntryStore {
     return this.#run(operations.purge(prefix));
   }
 
-  finishPurges(versions: readonly number[]): Promise<void> {
-    return this.#run(operations.finishPurges(versions));
+  /**
+   * Forgets purges that are worked off. The removals go to disk first: if the record of a purge went
+   * alone, entries that it had taken would be there again after a power loss.
+   */
+  async finishPurges(versions: readonly number[]): Promise<void> {
+    await this.#barrier.syncLogs();
+    await this.#run(operations.finishPurges(versions));
   }
 
   get pendingPurges(): readonly Purge[] {
@@ -108,12 +120,22 @@ export class EntryStore {
     return this.#lane.failure;
   }
 
+  /** Refuses all further changes, as a failed write does. */
+  fail(error: Error): void {
+    this.#lane.fail(error);
+  }
+
   grantSegment(writer: number): Promise<number> {
     return this.#run(operations.grantSegment(writer));
   }
 
   sealSegment(writer: number, id: number): Promise<void> {
     return this.#run(operations.sealSegment(writer, id));
+  }
+
+  /** Seals these segments, whoever writes them. */
+  sealSegments(ids: readonly number[]): Promise<void> {
+    return this.#run(operations.sealSegments(ids));
   }
 
   /** Seals whatever a worker left open when it died. */

@@ -12,10 +12,12 @@ import type { LaneOperation } from './write-lane.ts';
 
 /** Commits a record whose body lies in a segment of `writer`. Refused with STORE_FAILED otherwise. */
 export function commit(writer: number, key: string, record: Buffer): LaneOperation<Committed> {
+  const { segment } = pointerOf(record);
   return {
     keys: [key],
+    segments: [segment],
     apply: (transaction) => {
-      if (!mayWrite(transaction.segment(pointerOf(record).segment), writer)) {
+      if (!mayWrite(transaction.segment(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
       }
       const before = transaction.record(key);

@@ -8,6 +8,7 @@ import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
+import { Durability } from './durability.ts';
 import { EntryStore } from './entry-store.ts';
 import { openIndex } from './index/index-files.ts';
 import { DeadSegments } from './space/dead-segments.ts';
@@ -36,6 +37,8 @@ export interface StorageOptions {
   readonly now?: () => number;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
+  /** Tells every worker to write nothing more to a segment: it cannot be synced. */
+  readonly onRetire: (segment: number) => void;
   /** Has every worker seal its segments; awaited before the files are closed. */
   readonly sealAll: () => Promise<void>;
 }
@@ -43,6 +46,7 @@ export interface StorageOptions {
 /** What runs while the store is open. */
 interface Running {
   readonly entries: EntryStore;
+  readonly durability: Durability;
   readonly jobs: JobPool;
   readonly hand: Hand;
   readonly deadSegments: DeadSegments;
@@ -73,9 +77,13 @@ export class Storage {
     return this.#running.entries;
   }
 
-  /** Throws STORE_CLOSED, or what writes are refused with since one failed. */
+  /**
+   * Throws STORE_CLOSED, what writes are refused with since one failed, or what a segment could not
+   * be synced for within the last 30 s.
+   */
   checkWritable(): void {
-    const { failure } = this.entries;
+    const { entries, durability } = this.#opened();
+    const failure = entries.failure ?? durability.failure;
     if (failure !== undefined) throw failure;
   }
 
@@ -144,6 +152,7 @@ export class Storage {
       await running.jobs.close();
       // The first to open the index closes it last.
       await running.entries.close();
+      await running.durability.stop();
     });
   }
 
@@ -167,10 +176,12 @@ export class Storage {
   }
 
   async #start(): Promise<Running> {
-    const { directory, log, onDrop } = this.#options;
+    const { directory, settings, log, onDrop, onRetire } = this.#options;
     const now = this.#options.now ?? Date.now;
     const { indexPath, segmentsPath } = directory;
-    const entries = await this.#load(now);
+    const mode = settings.durability;
+    const durability = new Durability({ mode, indexPath, segmentsPath, log, onRetire, now });
+    const entries = await this.#load(now, durability);
     const jobs = new JobPool();
     const hand = new Hand({ store: entries, jobs, indexPath, log, now });
     const deadSegments = new DeadSegments({
@@ -181,17 +192,18 @@ export class Storage {
       log,
       onDrop,
     });
+    durability.start(entries);
     hand.start();
     deadSegments.start();
-    return { entries, jobs, hand, deadSegments };
+    return { entries, durability, jobs, hand, deadSegments };
   }
 
   /** An index that cannot be used is closed again, so that a later attempt can open it. */
-  async #load(now: () => number): Promise<EntryStore> {
+  async #load(now: () => number, durability: Durability): Promise<EntryStore> {
     const { directory, log } = this.#options;
     const index = await openIndex(directory);
     try {
-      const entries = await EntryStore.load(index, now);
+      const entries = await EntryStore.load(index, now, durability);
       await quarantineStrays(directory, entries.segments, log);
       return entries;
     } catch (error) {
