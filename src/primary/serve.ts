@@ -54,6 +54,7 @@ async function serveDirectory(
     settings: config,
     log,
     onDrop,
+    onRetire: (segment) => supervisor.retireSegment(segment),
     sealAll: () => supervisor.sealAll(),
   });
   const control = await listenForCommands({ storage, directory, onDrop }, log);

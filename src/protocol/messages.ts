@@ -36,6 +36,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.collect]: [],
   [Opcode.sealAll]: [],
   [Opcode.dropSegment]: [isInteger],
+  [Opcode.retireSegment]: [isInteger],
   [Opcode.get]: [isKey],
   [Opcode.put]: [isKey, isRecord],
   [Opcode.delete]: [isKey],

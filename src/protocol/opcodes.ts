@@ -19,6 +19,7 @@ export const Opcode = {
   collect: 9,
   sealAll: 10,
   dropSegment: 11,
+  retireSegment: 12,
   // The store, from the worker.
   get: 16,
   put: 17,

@@ -158,6 +158,18 @@ export class SegmentLog {
     this.#current = undefined;
   }
 
+  /**
+   * Writes nothing more to a segment that cannot be put on disk. What is under way to it is refused
+   * with STORE_FAILED; what comes after gets a new segment.
+   */
+  retire(id: number): void {
+    for (const segment of this.#open) {
+      if (segment.file.id !== id) continue;
+      segment.file.giveUp(new BigCacheError('STORE_FAILED'));
+      this.#retire(segment);
+    }
+  }
+
   /** Whether no segment of this log is open. */
   get isIdle(): boolean {
     return this.#open.size === 0;

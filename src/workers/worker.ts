@@ -67,6 +67,7 @@ class RunningWorker {
     link.take({
       drain: () => this.#drain(),
       dropSegment: (segment) => this.#descriptors.drop(segment),
+      retireSegment: (segment) => this.#segments.retire(segment),
       sealAll: () => this.#sealAll(),
       counters: () => this.#counters,
       primaryGone: () => this.#orphaned(),
@@ -148,6 +149,7 @@ class RunningWorker {
 const LEAVING = {
   drain: () => undefined,
   dropSegment: () => undefined,
+  retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
 };

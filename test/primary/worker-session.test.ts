@@ -25,6 +25,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     directory,
     log: SILENT,
     onDrop: () => undefined,
+    onRetire: () => undefined,
     sealAll: async () => undefined,
   });
   const events: unknown[] = [];
@@ -142,11 +143,13 @@ describe("a worker's session", () => {
     const { session, notices } = await sessionOver(t);
     session.drain();
     session.dropSegment(9);
+    session.retireSegment(8);
     assert.deepEqual(await session.collect(1000), { hit: 1, miss: 2, expire: 3, delete: 4 });
     await session.sealAll(1000);
     assert.deepEqual(notices, [
       [Opcode.drain, []],
       [Opcode.dropSegment, [9]],
+      [Opcode.retireSegment, [8]],
     ]);
   });
 

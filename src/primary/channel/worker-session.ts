@@ -79,6 +79,10 @@ export class WorkerSession {
     this.#channel.notify(Opcode.dropSegment, segment);
   }
 
+  retireSegment(segment: number): void {
+    this.#channel.notify(Opcode.retireSegment, segment);
+  }
+
   /** Resolves when the worker has sealed everything that it had open. */
   async sealAll(deadlineMs: number): Promise<void> {
     await this.#channel.requestWithin(deadlineMs, Opcode.sealAll);

@@ -6,6 +6,7 @@ import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { expiresAtOf, pointerOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
+import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
 import { entryKey } from './index/index-keys.ts';
 import * as operations from './operations.ts';
@@ -32,6 +33,7 @@ export class EntryStore {
   readonly #state: StoreState;
   readonly #lane: WriteLane;
   readonly #now: () => number;
+  readonly #barrier: Barrier;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
 
@@ -43,13 +45,15 @@ export class EntryStore {
     index: Index,
     state: StoreState,
     now: () => number,
+    barrier: Barrier,
     visited: Pick<Visited, 'mark' | 'clear'> | undefined,
   ) {
     this.#index = index;
     this.#state = state;
     this.#now = now;
+    this.#barrier = barrier;
     this.#visited = visited;
-    this.#lane = new WriteLane(index, state, now);
+    this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
 
@@ -57,9 +61,10 @@ export class EntryStore {
   static async load(
     index: Index,
     now: () => number = Date.now,
+    barrier: Barrier = NO_BARRIER,
     visited?: Pick<Visited, 'mark' | 'clear'>,
   ): Promise<EntryStore> {
-    return new EntryStore(index, await loadState(index), now, visited);
+    return new EntryStore(index, await loadState(index), now, barrier, visited);
   }
 
   /** Told once, when the index takes no writes any more. */
@@ -112,8 +117,13 @@ export class EntryStore {
     return this.#run(operations.purge(prefix));
   }
 
-  finishPurges(versions: readonly number[]): Promise<void> {
-    return this.#run(operations.finishPurges(versions));
+  /**
+   * Forgets purges that are worked off. The removals go to disk first: if the record of a purge went
+   * alone, entries that it had taken would be there again after a power loss.
+   */
+  async finishPurges(versions: readonly number[]): Promise<void> {
+    await this.#barrier.syncLogs();
+    await this.#run(operations.finishPurges(versions));
   }
 
   get pendingPurges(): readonly Purge[] {
@@ -142,6 +152,11 @@ export class EntryStore {
   /** Why writes are refused; undefined while they are not. */
   get failure(): Error | undefined {
     return this.#lane.failure;
+  }
+
+  /** Refuses all further changes, as a failed write does. */
+  fail(error: Error): void {
+    this.#lane.fail(error);
   }
 
   /** Entries that were evicted over the whole life of the store. */
@@ -175,6 +190,11 @@ export class EntryStore {
 
   sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
     return this.#run(operations.sealSegment(writer, id, fileBytes));
+  }
+
+  /** Seals these segments, whoever writes them, at the size that they may have reached. */
+  sealSegments(ids: readonly number[]): Promise<void> {
+    return this.#run(operations.sealSegments(ids));
   }
 
   /** Seals whatever a worker left open when it died; answers which segments. */

@@ -9,6 +9,7 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
+import { Durability } from './durability.ts';
 import { EntryStore } from './entry-store.ts';
 import { openIndex, writeBufferBytesFor } from './index/index-files.ts';
 import { Admission } from './space/admission.ts';
@@ -42,6 +43,8 @@ export interface OpenOptions {
   readonly now: () => number;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
+  /** Tells every worker to write nothing more to a segment: it cannot be synced. */
+  readonly onRetire: (segment: number) => void;
   /** Told once when the index takes no writes any more. */
   readonly onFailure: () => void;
   /** Whether somebody may still write the open segments of this writer. */
@@ -54,6 +57,15 @@ const INDEX_SLACK_WRITE_BUFFERS = 2;
 /** Jobs are given this long to end before a failed index is opened again. */
 const JOBS_END_MS = 2000;
 
+/** What an opening has made. */
+interface Opened {
+  readonly entries: EntryStore;
+  readonly durability: Durability;
+  readonly visited: Visited;
+  /** Segments with records whose files are missing. */
+  readonly lost: readonly number[];
+}
+
 export class OpenStore {
   readonly entries: EntryStore;
   readonly jobs: JobPool;
@@ -62,6 +74,7 @@ export class OpenStore {
   readonly space: Space;
   readonly admission: Admission;
   readonly reserve: Reserve;
+  readonly durability: Durability;
   readonly backups: Backups;
   readonly #reclaimer: Reclaimer;
   readonly #visited: Visited;
@@ -76,14 +89,22 @@ export class OpenStore {
     const visited = await Visited.load(join(directory.path, 'visited'));
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
     const index = await openIndex(directory, writeBufferBytes);
+    const durability = new Durability({
+      mode: settings.durability,
+      indexPath: directory.indexPath,
+      segmentsPath: directory.segmentsPath,
+      log,
+      onRetire: options.onRetire,
+      now,
+    });
     try {
-      const entries = await EntryStore.load(index, now, visited);
+      const entries = await EntryStore.load(index, now, durability, visited);
       entries.onFailure = options.onFailure;
       const { hasWriter } = options;
       const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
       await entries.settleSegments(files.sizes);
       for (const id of files.lost) entries.noteLost(id);
-      const store = new OpenStore(options, entries, visited, files.lost);
+      const store = new OpenStore(options, { entries, durability, visited, lost: files.lost });
       await store.space.measure();
       return store;
     } catch (error) {
@@ -95,13 +116,12 @@ export class OpenStore {
 
   private constructor(
     { directory, settings, log, now, onDrop }: OpenOptions,
-    entries: EntryStore,
-    visited: Visited,
-    lost: readonly number[],
+    { entries, durability, visited, lost }: Opened,
   ) {
     const { indexPath, segmentsPath } = directory;
     const { storeBytesMax, freeBytesMin, segmentBytes } = settings;
     this.entries = entries;
+    this.durability = durability;
     this.#visited = visited;
     this.#log = log;
     const jobs = new JobPool();
@@ -159,6 +179,7 @@ export class OpenStore {
 
   /** Begins the work in the background. */
   start(): void {
+    this.durability.start(this.entries);
     this.hand.start();
     this.deadSegments.start();
     this.#reclaimer.start();
@@ -190,8 +211,14 @@ export class OpenStore {
   /** Ends everything and closes the files. */
   async close(): Promise<void> {
     await this.stopWork();
+    await this.closeFiles();
+  }
+
+  /** REQUIRES: the work in the background has ended. */
+  async closeFiles(): Promise<void> {
     // The first to open the index closes it last.
     await this.entries.close();
+    await this.durability.stop();
   }
 
   async #makeReserve(): Promise<void> {

@@ -12,10 +12,12 @@ import type { LaneOperation } from './write-lane.ts';
 
 /** Commits a record whose body lies in a segment of `writer`. Refused with STORE_FAILED otherwise. */
 export function commit(writer: number, key: string, record: Buffer): LaneOperation<Committed> {
+  const { segment } = pointerOf(record);
   return {
     keys: [key],
+    segments: [segment],
     apply: (transaction) => {
-      if (!mayWrite(transaction.segment(pointerOf(record).segment), writer)) {
+      if (!mayWrite(transaction.segment(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
       }
       const before = transaction.record(key);
@@ -97,6 +99,19 @@ export function extendSegment(writer: number, id: number, bytes: number): LaneOp
       const stats = transaction.segment(id);
       if (stats === undefined || !mayWrite(stats, writer)) throw new BigCacheError('STORE_FAILED');
       stats.fileBytes = Math.max(stats.fileBytes, bytes);
+    },
+  };
+}
+
+/** Ends the writing of all these segments, whoever their writer was. */
+export function sealSegments(ids: readonly number[]): LaneOperation<void> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      for (const id of ids) {
+        const stats = transaction.segment(id);
+        if (stats?.state === SegmentState.open) seal(stats, stats.fileBytes);
+      }
     },
   };
 }

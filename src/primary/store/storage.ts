@@ -25,6 +25,8 @@ export interface StorageOptions {
   readonly now?: () => number;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
+  /** Tells every worker to write nothing more to a segment: it cannot be synced. */
+  readonly onRetire: (segment: number) => void;
   /** Has every worker seal its segments; awaited before the files are closed. */
   readonly sealAll: () => Promise<void>;
 }
@@ -80,9 +82,13 @@ export class Storage {
     return this.#opened().entries;
   }
 
-  /** Throws STORE_CLOSED, or what writes are refused with since one failed. */
+  /**
+   * Throws STORE_CLOSED, what writes are refused with since one failed, or what a segment could not
+   * be synced for within the last 30 s.
+   */
   checkWritable(): void {
-    const { failure } = this.entries;
+    const { entries, durability } = this.#opened();
+    const failure = entries.failure ?? durability.failure;
     if (failure !== undefined) throw failure;
   }
 
@@ -239,12 +245,13 @@ export class Storage {
   }
 
   async #start(hasWriter: (writer: number) => boolean): Promise<OpenStore> {
-    const { directory, settings, log, onDrop, now } = this.#options;
+    const { directory, settings, log, onDrop, onRetire, now } = this.#options;
     const open = await OpenStore.open({
       directory,
       settings,
       log,
       onDrop,
+      onRetire,
       now: now ?? Date.now,
       hasWriter,
       onFailure: () => this.#healing.begin(),
@@ -279,7 +286,7 @@ export class Storage {
 
   async #openAgain(failed: OpenStore | undefined): Promise<void> {
     this.#open = undefined;
-    await failed?.entries.close();
+    await failed?.closeFiles();
     const isAlive = (writer: number): boolean =>
       writer !== RECLAIM_WRITER && !this.#goneWriters.has(writer);
     this.#open = await this.#start(isAlive);

@@ -31,6 +31,7 @@ async function openedStorage(
     settings: DEFAULT_CONFIG,
     log: SILENT,
     onDrop: () => undefined,
+    onRetire: () => undefined,
     sealAll,
   };
   const storage = await Storage.open(options);

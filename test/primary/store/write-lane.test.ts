@@ -164,4 +164,15 @@ describe('after a write of the index has failed', () => {
     }
     await lane.close();
   });
+
+  it('it may be failed from outside, for good', async (t) => {
+    const { index } = await openedIndex(t);
+    const lane = new WriteLane(index, await loadState(index), Date.now);
+    await lane.run(nothing);
+    lane.fail(new BigCacheError('STORE_FAILED'));
+    lane.fail(new BigCacheError('DISK_FULL'));
+    await assert.rejects(lane.run(nothing), isCode('STORE_FAILED'));
+    assert.ok(isCode('STORE_FAILED')(lane.failure));
+    await lane.close();
+  });
 });

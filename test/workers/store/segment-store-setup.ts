@@ -67,6 +67,9 @@ export class TestServer {
       onDrop: (segment) => {
         for (const { session } of workers) session.dropSegment(segment);
       },
+      onRetire: (segment) => {
+        for (const { session } of workers) session.retireSegment(segment);
+      },
       sealAll: async () => {
         await Promise.all(
           workers.map(({ session }) => session.sealAll(5000).catch(() => undefined)),
@@ -144,6 +147,7 @@ function connectWorker(
   link.take({
     drain: () => undefined,
     dropSegment: (segment) => descriptors.drop(segment),
+    retireSegment: (segment) => segments.retire(segment),
     sealAll: async () => {
       await segments.sealAll();
       while (!segments.isIdle) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -68,6 +68,7 @@ async function backUpOffline(config: Config, request: OwnRequest): Promise<Backu
       settings: config,
       log: pino({ level: config.logLevel === 'info' ? 'error' : config.logLevel }, process.stderr),
       onDrop: () => undefined,
+      onRetire: () => undefined,
       sealAll: async () => undefined,
     });
     try {

@@ -120,6 +120,7 @@ async function openTarget({ directory, settings, log, now }: ImportOptions): Pro
     log,
     now,
     onDrop: () => undefined,
+    onRetire: (segment) => segments.retire(segment),
     sealAll: async () => {
       await segments.sealAll();
       while (!segments.isIdle) await sleep(SEAL_POLL_MS);
