@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { RecountRequest, RecountResult } from './recount.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
 
@@ -12,6 +13,8 @@ import type { WalkRequest, WalkResult } from './walk-segment.ts';
 export interface Jobs {
   scanEntries(request: ScanRequest): Promise<ScanResult>;
   walkSegment(request: WalkRequest): Promise<WalkResult>;
+  /** The port goes over to the job. */
+  recount(request: RecountRequest): Promise<RecountResult>;
 }
 
 const QUEUE_MAX = 64;
@@ -34,6 +37,11 @@ export class JobPool implements Jobs {
 
   async walkSegment(request: WalkRequest): Promise<WalkResult> {
     return (await this.#pool.run(request, { filename: file('walk-segment') })) as WalkResult;
+  }
+
+  async recount(request: RecountRequest): Promise<RecountResult> {
+    const options = { filename: file('recount'), transferList: [request.port] };
+    return (await this.#pool.run(request, options)) as RecountResult;
   }
 
   /** Waits for the jobs that run, then ends the threads. */

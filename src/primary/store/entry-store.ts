@@ -7,9 +7,10 @@ import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts'
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import type { Index } from './index/index-files.ts';
-import { entryKey } from './index/index-keys.ts';
+import { readRecordSync, readRecords } from './index/record-reads.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
+import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
 import type { SegmentStats } from './segment-stats.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
@@ -38,17 +39,21 @@ export class EntryStore {
 
   /**
    * Takes over an open index: loads what is known of the store and seals the segments of earlier
-   * runs, whose writers are gone.
+   * runs, whose writers are gone. `lostChanges` says that part of the index's log was lost.
    */
-  static async load(index: Index, now: () => number = Date.now): Promise<EntryStore> {
-    const store = new EntryStore(index, await loadState(index), now);
+  static async load(
+    index: Index,
+    now: () => number = Date.now,
+    lostChanges = false,
+  ): Promise<EntryStore> {
+    const store = new EntryStore(index, await loadState(index, lostChanges), now);
     await store.#run(operations.sealSegments([...store.#state.segments.keys()]));
     return store;
   }
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
   async lookUp(keys: readonly string[]): Promise<Lookup[]> {
-    const records = await this.#index.getMany(keys.map(entryKey));
+    const records = await readRecords(this.#index, keys);
     const nowMs = this.#now();
     return keys.map((key, at) => {
       // Long keys are rare, and a memory full of them would be large.
@@ -60,7 +65,7 @@ export class EntryStore {
   /** Looks one key up at once, if its record is in memory for sure; undefined otherwise. */
   lookUpWarm(key: string): Lookup | undefined {
     if (!this.#warm.has(key)) return undefined;
-    return this.#judge(key, this.#index.getSync(entryKey(key)), this.#now());
+    return this.#judge(key, readRecordSync(this.#index, key), this.#now());
   }
 
   commit(writer: number, key: string, record: Buffer): Promise<Committed> {
@@ -96,7 +101,22 @@ export class EntryStore {
 
   /** Entries in the store, those included that are expired or purged by prefix but not yet removed. */
   get count(): number {
-    return this.#state.count;
+    return Math.max(0, this.#state.count);
+  }
+
+  /** False from damage until a recount has ended: no file may be unlinked meanwhile. */
+  get countsAreSure(): boolean {
+    return this.#state.countsAreSure;
+  }
+
+  /** The counters as they stand; between two batches they are those of one point. */
+  noteCounts(): NotedCounts {
+    return noteCounts(this.#state);
+  }
+
+  /** Corrects the counters, which are sure from then on. */
+  applyRecount(recounted: Recounted): Promise<void> {
+    return this.#run(operations.applyRecount(recounted));
   }
 
   get segments(): ReadonlyMap<number, Readonly<SegmentStats>> {

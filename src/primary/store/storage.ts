@@ -9,7 +9,9 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { EntryStore } from './entry-store.ts';
-import { openIndex } from './index/index-files.ts';
+import { type LostChanges, openIndexChecked } from './index/index-files.ts';
+import { sealIndex } from './index/index-seal.ts';
+import { Recounting } from './recounting.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
 import { quarantineStrays } from './space/stray-segments.ts';
@@ -46,6 +48,7 @@ interface Running {
   readonly jobs: JobPool;
   readonly hand: Hand;
   readonly deadSegments: DeadSegments;
+  readonly recounting: Recounting;
 }
 
 export class Storage {
@@ -141,9 +144,19 @@ export class Storage {
       this.#running = undefined;
       await running.hand.stop();
       await running.deadSegments.stop();
+      await running.recounting.stop();
       await running.jobs.close();
       // The first to open the index closes it last.
       await running.entries.close();
+      await this.#seal();
+    });
+  }
+
+  /** Without its seal the index is only opened with less knowledge of what it should be. */
+  async #seal(): Promise<void> {
+    const { directory, log } = this.#options;
+    await sealIndex(directory.indexPath).catch((error: unknown) => {
+      log.warn({ err: error }, 'the closed index could not be sealed');
     });
   }
 
@@ -181,23 +194,34 @@ export class Storage {
       log,
       onDrop,
     });
+    const recounting = new Recounting({ store: entries, jobs, indexPath, log });
     hand.start();
     deadSegments.start();
-    return { entries, jobs, hand, deadSegments };
+    recounting.start();
+    return { entries, jobs, hand, deadSegments, recounting };
   }
 
   /** An index that cannot be used is closed again, so that a later attempt can open it. */
   async #load(now: () => number): Promise<EntryStore> {
     const { directory, log } = this.#options;
-    const index = await openIndex(directory);
+    const { index, lost } = await openIndexChecked(directory);
+    if (lost !== undefined) this.#tellLost(lost);
     try {
-      const entries = await EntryStore.load(index, now);
+      const entries = await EntryStore.load(index, now, lost !== undefined);
       await quarantineStrays(directory, entries.segments, log);
       return entries;
     } catch (error) {
       await index.close();
       throw error;
     }
+  }
+
+  #tellLost({ bytes, causes, keptIn }: LostChanges): void {
+    this.#options.log.error(
+      { bytes, causes, keptIn },
+      'part of the log of the index was damaged: the latest changes before the last stop may be ' +
+        'lost, so entries may be missing or older, and deleted ones may be back; counting again',
+    );
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {

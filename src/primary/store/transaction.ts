@@ -12,6 +12,7 @@ import {
 } from '../../protocol/record.ts';
 import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
 import { encodePurge, type Purge } from './purges.ts';
+import { correct, type Recounted } from './recounted.ts';
 import {
   encodeSegmentStats,
   newSegmentStats,
@@ -40,6 +41,7 @@ export class Transaction {
   #nextSegment: number;
   #clearVersion: number;
   #sync = false;
+  #recounted = false;
   #reservedUpTo: number | undefined;
 
   /** `before` holds the records that stand in the index for every key the batch will touch. */
@@ -190,15 +192,31 @@ export class Transaction {
   #discount(key: string): void {
     const record = this.record(key);
     if (record === undefined || versionOf(record) <= this.#clearVersion) return;
-    this.#count = Math.max(0, this.#count - 1);
+    this.#count = this.#atLeastNothing(this.#count - 1);
     // A damaged record cannot say where its body lies, so that space stays counted as live.
     if (!isIntact(Buffer.from(key), record)) return;
     this.#credit(key, record);
     const stats = this.segment(pointerOf(record).segment);
     if (stats === undefined) return;
-    // After damage a segment may count less than it holds; it never counts less than nothing.
-    stats.bytesLive = Math.max(0, stats.bytesLive - storedBytesOf(record));
-    stats.records = Math.max(0, stats.records - 1);
+    stats.bytesLive = this.#atLeastNothing(stats.bytesLive - storedBytesOf(record));
+    stats.records = this.#atLeastNothing(stats.records - 1);
+  }
+
+  /** After damage more may be removed than was counted; until the recount even that counts. */
+  #atLeastNothing(counted: number): number {
+    return this.#state.countsAreSure ? Math.max(0, counted) : counted;
+  }
+
+  /** Corrects the counters by what a recount found, and ends the time in which they are not sure. */
+  applyRecount(recounted: Recounted): void {
+    this.#recounted = true;
+    // A clear since has set everything to nothing and counted exactly from there.
+    if (recounted.clearVersion !== this.#clearVersion) return;
+    this.#count = Math.max(0, this.#count + recounted.count);
+    for (const id of this.#segmentIds()) {
+      const stats = this.segment(id);
+      if (stats !== undefined) correct(stats, recounted.segments.get(id));
+    }
   }
 
   /** The purge that took the record counts it, if it could still be read at that time. */
@@ -231,14 +249,17 @@ export class Transaction {
     for (const purge of this.#newPurges) put(purgeKey(purge.version), encodePurge(purge));
     for (const version of this.#donePurges) changes.push({ type: 'del', key: purgeKey(version) });
     if (this.#reservedUpTo !== undefined) {
-      put(metaKey('versions'), encodeNumber(this.#reservedUpTo));
+      put(metaKey('versions'), encodeNumber('versions', this.#reservedUpTo));
     }
-    if (this.#count !== this.#state.count) put(metaKey('count'), encodeNumber(this.#count));
+    if (this.#count !== this.#state.count || this.#recounted) {
+      put(metaKey('count'), encodeNumber('count', Math.max(0, this.#count)));
+    }
+    if (this.#recounted) changes.push({ type: 'del', key: metaKey('recount') });
     if (this.#nextSegment !== this.#state.nextSegment) {
-      put(metaKey('next-segment'), encodeNumber(this.#nextSegment));
+      put(metaKey('next-segment'), encodeNumber('next-segment', this.#nextSegment));
     }
     if (this.#clearVersion !== this.#state.purges.clearVersion) {
-      put(metaKey('clear'), encodeNumber(this.#clearVersion));
+      put(metaKey('clear'), encodeNumber('clear', this.#clearVersion));
     }
     return changes;
   }
@@ -247,6 +268,7 @@ export class Transaction {
   publish(): void {
     const state = this.#state;
     state.count = this.#count;
+    if (this.#recounted) state.countsAreSure = true;
     state.nextSegment = this.#nextSegment;
     for (const [id, stats] of this.#segments) {
       if (stats === null) state.segments.delete(id);

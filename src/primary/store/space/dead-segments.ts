@@ -57,6 +57,8 @@ export class DeadSegments {
   async #sweep(): Promise<void> {
     // A drop is marked in the index first, which takes no writes at present.
     if (this.#options.store.failure !== undefined) return;
+    // After damage, what no counter says is alive may be alive all the same.
+    if (!this.#options.store.countsAreSure) return;
     for (const stats of [...this.#options.store.segments.values()]) {
       if (this.#isStopped) return;
       try {
