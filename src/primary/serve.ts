@@ -6,7 +6,15 @@ import { isIPv6 } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
-import { openDirectory, type StoreDirectory } from './directory/directory.ts';
+import { DamagedStoreError } from './directory/damaged-store.ts';
+import {
+  type OnDamage,
+  openDirectory,
+  reenterDirectory,
+  type StoreDirectory,
+} from './directory/directory.ts';
+import { quarantineStore } from './directory/fresh-start.ts';
+import { reportQuarantine } from './directory/quarantine-report.ts';
 import { ListeningSocket } from './listening-socket.ts';
 import { Storage } from './store/storage.ts';
 import { Supervisor } from './supervisor.ts';
@@ -20,8 +28,10 @@ type StopSignal = 'SIGINT' | 'SIGTERM';
 export async function serve(config: Config): Promise<number> {
   const log = pino({ level: config.logLevel, base: { pid: process.pid } });
   const stop = awaitStop();
-  const directory = await openDirectory(config.dbPath);
+  const onDamage = config.onCorruption === 'fresh' ? freshStart(log) : undefined;
+  const directory = await openDirectory(config.dbPath, onDamage);
   try {
+    await reportQuarantine(directory.quarantinePath, log);
     return await serveDirectory(config, directory, stop, log);
   } finally {
     await directory.release();
@@ -45,12 +55,18 @@ async function serveDirectory(
     listening,
     log,
   });
-  const storage = await Storage.open({
-    directory,
-    settings: config,
-    log,
-    onDrop: (segment) => supervisor.dropSegment(segment),
-    sealAll: () => supervisor.sealAll(),
+  const open = (openedDirectory: StoreDirectory): Promise<Storage> =>
+    Storage.open({
+      directory: openedDirectory,
+      settings: config,
+      log,
+      onDrop: (segment) => supervisor.dropSegment(segment),
+      sealAll: () => supervisor.sealAll(),
+    });
+  const storage = await open(directory).catch(async (error: unknown) => {
+    if (!(error instanceof DamagedStoreError) || config.onCorruption !== 'fresh') throw error;
+    await freshStart(log)(directory.path, error);
+    return await open(await reenterDirectory(directory));
   });
   try {
     // A signal may come before the workers are ready.
@@ -67,6 +83,11 @@ async function serveDirectory(
   }
   log.info('stopped');
   return 0;
+}
+
+/** What `--on-corruption fresh` does with a damaged store. */
+function freshStart(log: Logger): OnDamage {
+  return (path, error) => quarantineStore(path, error, log);
 }
 
 /** Tells the log, and the process manager that may wait for it (pm2's `wait_ready`). */

@@ -15,8 +15,10 @@ import { constants } from 'node:fs';
 import { access, lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CannotRunError } from '../exit.ts';
+import { DamagedStoreError } from './damaged-store.ts';
 import { surveyDirectory } from './directory-survey.ts';
 import { syncDirectory, writeFileAtomically } from './durable-files.ts';
+import { finishFreshStart } from './fresh-start.ts';
 import { claimDirectory } from './owner.ts';
 
 /** The format this version writes, and the newest it reads. */
@@ -39,19 +41,39 @@ export interface StoreDirectory {
   release(): Promise<void>;
 }
 
+/** Takes a damaged store out of its place, or throws why that is not done. */
+export type OnDamage = (path: string, error: DamagedStoreError) => Promise<void>;
+
 /**
  * Opens the store's directory, made when it is missing (its parent must be there). Throws a
- * CannotRunError that names the path when it is no directory of ours, not usable, or in use.
+ * CannotRunError that names the path when it is no directory of ours, not usable, or in use; a
+ * DamagedStoreError when it is a store of ours that lacks what it needs, unless `onDamage` helps.
  */
-export async function openDirectory(dbPath: string): Promise<StoreDirectory> {
+export async function openDirectory(dbPath: string, onDamage?: OnDamage): Promise<StoreDirectory> {
   const path = await naming(dbPath, () => locate(resolve(dbPath)));
   const release = await claimDirectory(path);
   try {
-    return await naming(path, () => enter(path, release));
+    return await naming(path, async () => {
+      try {
+        return await enter(path, release);
+      } catch (error) {
+        if (!(error instanceof DamagedStoreError) || onDamage === undefined) throw error;
+        await onDamage(path, error);
+        return await enter(path, release);
+      }
+    });
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/**
+ * The same directory, looked at anew after its store was taken out of it: an empty store with an
+ * identity of its own. The claim goes over to the result.
+ */
+export async function reenterDirectory({ path, release }: StoreDirectory): Promise<StoreDirectory> {
+  return await naming(path, () => enter(path, release));
 }
 
 /** What the system's refusals mean for the person at the command line. */
@@ -135,6 +157,7 @@ async function enter(path: string, release: () => Promise<void>): Promise<StoreD
     segmentsPath: join(path, 'segments'),
     quarantinePath: join(path, 'quarantine'),
   };
+  await finishFreshStart(path);
   // A newer version may have laid its directory out anew, so its number is read before its names.
   const known = await readIdentity(path);
   const isNew = (await surveyDirectory(path)) === 'empty';
@@ -187,7 +210,7 @@ async function readIdentity(path: string): Promise<string | undefined> {
   }
   const instanceId = identity?.['instanceId'];
   if (format !== FORMAT || typeof instanceId !== 'string' || !/^[0-9a-f]{8,64}$/.test(instanceId)) {
-    throw new CannotRunError(`${file} is damaged; put it back from a backup, nothing was changed`);
+    throw new DamagedStoreError(`${file} is damaged`);
   }
   return instanceId;
 }

@@ -55,13 +55,14 @@ export class TestServer {
     path: string,
     now: () => number = Date.now,
     segmentBytes = 4 * 1024 * 1024,
+    log = SILENT,
   ): Promise<TestServer> {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
     const storage = await Storage.open({
       settings: { ...DEFAULT_CONFIG, segmentBytes },
       directory,
-      log: SILENT,
+      log,
       now,
       onDrop: (segment) => {
         for (const { session } of workers) session.dropSegment(segment);
