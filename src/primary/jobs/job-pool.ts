@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { CheckRequest, CheckResult } from './check-tables.ts';
 import type { RecountRequest, RecountResult } from './recount.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
@@ -13,6 +14,7 @@ import type { WalkRequest, WalkResult } from './walk-segment.ts';
 export interface Jobs {
   scanEntries(request: ScanRequest): Promise<ScanResult>;
   walkSegment(request: WalkRequest): Promise<WalkResult>;
+  checkTables(request: CheckRequest): Promise<CheckResult>;
   /** The port goes over to the job. */
   recount(request: RecountRequest): Promise<RecountResult>;
 }
@@ -37,6 +39,10 @@ export class JobPool implements Jobs {
 
   async walkSegment(request: WalkRequest): Promise<WalkResult> {
     return (await this.#pool.run(request, { filename: file('walk-segment') })) as WalkResult;
+  }
+
+  async checkTables(request: CheckRequest): Promise<CheckResult> {
+    return (await this.#pool.run(request, { filename: file('check-tables') })) as CheckResult;
   }
 
   async recount(request: RecountRequest): Promise<RecountResult> {

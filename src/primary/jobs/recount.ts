@@ -31,14 +31,14 @@ const ENTRIES_PER_READ = 1024;
 export default async function recount({ indexPath, port }: RecountRequest): Promise<RecountResult> {
   const index = new ClassicLevel<Buffer, Buffer>(indexPath, INDEX_OPTIONS);
   let isEnded = false;
-  port.once('close', () => {
+  const ended = once(port, 'close').then(() => {
     isEnded = true;
   });
+  const told = once(port, 'message');
   await index.open();
   try {
     port.postMessage('ready');
-    const told = await Promise.race([once(port, 'message'), once(port, 'close')]);
-    const clearVersion: unknown = told[0];
+    const [clearVersion] = (await Promise.race([told, ended])) ?? [];
     if (typeof clearVersion !== 'number') return undefined;
     return await count(
       index,

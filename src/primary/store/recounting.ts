@@ -53,7 +53,8 @@ export class Recounting {
       try {
         await this.#recount();
       } catch (error) {
-        if (signal.aborted) return;
+        // A store that takes no writes is opened again before it takes this one.
+        if (signal.aborted || store.failure !== undefined) return;
         log.error({ err: error }, 'counting the entries again failed; trying again');
         await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }

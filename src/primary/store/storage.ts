@@ -9,7 +9,8 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { EntryStore } from './entry-store.ts';
-import { type LostChanges, openIndexChecked } from './index/index-files.ts';
+import { DAMAGED_RECORDS, IndexCheck } from './index/index-check.ts';
+import { type LostChanges, type OpenedIndex, openIndexChecked } from './index/index-files.ts';
 import { sealIndex } from './index/index-seal.ts';
 import { Recounting } from './recounting.ts';
 import { DeadSegments } from './space/dead-segments.ts';
@@ -49,6 +50,7 @@ interface Running {
   readonly hand: Hand;
   readonly deadSegments: DeadSegments;
   readonly recounting: Recounting;
+  readonly check: IndexCheck;
 }
 
 export class Storage {
@@ -145,6 +147,7 @@ export class Storage {
       await running.hand.stop();
       await running.deadSegments.stop();
       await running.recounting.stop();
+      await running.check.stop();
       await running.jobs.close();
       // The first to open the index closes it last.
       await running.entries.close();
@@ -183,7 +186,7 @@ export class Storage {
     const { directory, log, onDrop } = this.#options;
     const now = this.#options.now ?? Date.now;
     const { indexPath, segmentsPath } = directory;
-    const entries = await this.#load(now);
+    const { entries, unchecked } = await this.#load(now);
     const jobs = new JobPool();
     const hand = new Hand({ store: entries, jobs, indexPath, log, now });
     const deadSegments = new DeadSegments({
@@ -198,18 +201,23 @@ export class Storage {
     hand.start();
     deadSegments.start();
     recounting.start();
-    return { entries, jobs, hand, deadSegments, recounting };
+    const check = new IndexCheck({ jobs, indexPath, tables: unchecked, log });
+    check.start();
+    return { entries, jobs, hand, deadSegments, recounting, check };
   }
 
   /** An index that cannot be used is closed again, so that a later attempt can open it. */
-  async #load(now: () => number): Promise<EntryStore> {
+  async #load(
+    now: () => number,
+  ): Promise<{ entries: EntryStore; unchecked: OpenedIndex['unchecked'] }> {
     const { directory, log } = this.#options;
-    const { index, lost } = await openIndexChecked(directory);
+    const { index, lost, damagedTables, unchecked } = await openIndexChecked(directory);
     if (lost !== undefined) this.#tellLost(lost);
+    if (damagedTables.length > 0) log.error({ tables: damagedTables }, DAMAGED_RECORDS);
     try {
       const entries = await EntryStore.load(index, now, lost !== undefined);
       await quarantineStrays(directory, entries.segments, log);
-      return entries;
+      return { entries, unchecked };
     } catch (error) {
       await index.close();
       throw error;

@@ -13,7 +13,12 @@ import { syncDirectory } from '../../directory/durable-files.ts';
 import { inUse } from '../../directory/owner.ts';
 import { CannotRunError } from '../../exit.ts';
 import { dropAside, keepFromAside, putBack, recoverAside, setAside } from './index-aside.ts';
-import { DamagedFilesError, inspectIndex } from './index-inspection.ts';
+import {
+  DamagedFilesError,
+  type Inspection,
+  inspectIndex,
+  type TableFile,
+} from './index-inspection.ts';
 import { DamagedValueError } from './index-keys.ts';
 import { breakSeal } from './index-seal.ts';
 import { readDrops } from './recovery-log.ts';
@@ -54,6 +59,10 @@ export interface LostChanges {
 export interface OpenedIndex {
   readonly index: Index;
   readonly lost: LostChanges | undefined;
+  /** Tables with damaged records in them, which will be misses. */
+  readonly damagedTables: readonly string[];
+  /** Tables to be checked now that the index is open. */
+  readonly unchecked: readonly TableFile[];
 }
 
 /** `openIndexChecked` for those who do not ask what was lost. */
@@ -72,9 +81,9 @@ export async function openIndexChecked(directory: StoreDirectory): Promise<Opene
     const files = await readdir(directory.indexPath);
     if (files.length === 0) await create(directory);
     else if (!files.includes('CURRENT')) throw damaged(directory, 'its file CURRENT is missing');
-    const { lostInLogs } = await inspectIndex(directory.indexPath);
+    const inspection = await inspectIndex(directory.indexPath);
     await setAside(directory);
-    return await openOverAside(directory, lostInLogs);
+    return await openOverAside(directory, inspection);
   } catch (cause) {
     if (cause instanceof CannotRunError) throw cause;
     if (cause instanceof DamagedFilesError) throw damaged(directory, cause.message, cause);
@@ -85,7 +94,7 @@ export async function openIndexChecked(directory: StoreDirectory): Promise<Opene
 /** REQUIRES: the index is set aside. It stays so only when this throws an error of the file system. */
 async function openOverAside(
   directory: StoreDirectory,
-  lostInLogs: readonly string[],
+  { lostInLogs, damagedTables, unchecked }: Inspection,
 ): Promise<OpenedIndex> {
   const index: Index = new ClassicLevel(directory.indexPath, INDEX_OPTIONS);
   try {
@@ -97,7 +106,7 @@ async function openOverAside(
     const lost = await keepWhatIsLost(directory, lostInLogs);
     await breakSeal(directory.indexPath);
     await dropAside(directory);
-    return { index, lost };
+    return { index, lost, damagedTables, unchecked };
   } catch (cause) {
     await index.close();
     if (hasCode(cause, 'LEVEL_LOCKED')) {

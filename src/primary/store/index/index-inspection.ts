@@ -2,23 +2,42 @@
  * Looks the files of a closed index over before LevelDB opens them, since LevelDB takes some damage
  * for an older or an empty index, and deletes what that does not name. Run by the primary.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncDirectory } from '../../directory/durable-files.ts';
 import { compareWithSeal } from './index-seal.ts';
 import { hasGap } from './log-records.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { hadBrokenCompaction } from './recovery-log.ts';
-import { checkTable } from './table-check.ts';
+import { type CheckDepth, checkTable } from './table-check.ts';
 
 /** The files cannot be opened as they are, in one line. */
 export class DamagedFilesError extends Error {}
 
-/** What is known of the logs before the open. */
+/** A table by its file and the length that it has by the MANIFEST. */
+export interface TableFile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** What is known of the files before the open. */
 export interface Inspection {
   /** Changes are lost that LevelDB will say nothing of; one line for each log. */
   readonly lostInLogs: readonly string[];
+  /** Tables with damaged records in them, which will be misses. */
+  readonly damagedTables: readonly string[];
+  /** Tables of which the records have not been looked at: that takes too long for a start. */
+  readonly unchecked: readonly TableFile[];
 }
 
+/**
+ * Present while tables are in use that are not checked yet. A start that finds it follows one that
+ * ended before it had checked them, perhaps by them, so it checks everything first.
+ */
+const CHECKING = 'CHECKING';
+
+/** Up to this all tables are checked before the open; it takes well under a second. */
+const CHECKED_FIRST_BYTES_MAX = 64 * 1024 * 1024;
 const TABLES_AT_ONCE = 8;
 /** Beyond this a log is not looked through: it is rotated at 16 MiB. */
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
@@ -31,13 +50,25 @@ export async function inspectIndex(indexPath: string): Promise<Inspection> {
   if (difference !== undefined) throw new DamagedFilesError(difference);
   const manifest = await manifestOf(indexPath, names);
   requireLog(manifest, names);
-  await checkTables(indexPath, manifest, names);
+  const tables = tablesOf(manifest, names);
+  const depth = await depthOf(indexPath, tables, names);
+  const damagedTables = await checkTables(indexPath, tables, depth);
   const lostInLogs = [...seal.logs];
   for (const name of names) {
     if (!/^\d+\.log$/.test(name) || lostInLogs.some((line) => line.includes(name))) continue;
     if (await logHasGap(join(indexPath, name))) lostInLogs.push(`its file ${name} has a gap`);
   }
-  return { lostInLogs };
+  const unchecked = depth === 'everything' ? [] : tables;
+  if (unchecked.length > 0) {
+    await writeFile(join(indexPath, CHECKING), '');
+    await syncDirectory(indexPath);
+  } else await endChecking(indexPath);
+  return { lostInLogs, damagedTables, unchecked };
+}
+
+/** Says that all tables were checked, or that the index was closed before they did any harm. */
+export async function endChecking(indexPath: string): Promise<void> {
+  await rm(join(indexPath, CHECKING), { force: true });
 }
 
 async function manifestOf(indexPath: string, names: ReadonlySet<string>): Promise<Manifest> {
@@ -54,24 +85,41 @@ function requireLog({ logNumber }: Manifest, names: ReadonlySet<string>): void {
   if (logNumber > 0 && !names.has(log)) throw new DamagedFilesError(`its log ${log} is missing`);
 }
 
-async function checkTables(
+function tablesOf({ tables }: Manifest, names: ReadonlySet<string>): TableFile[] {
+  return [...tables].map(([number, bytes]) => {
+    const name = [fileName(number, 'ldb'), fileName(number, 'sst')].find((one) => names.has(one));
+    if (name !== undefined) return { name, bytes };
+    throw new DamagedFilesError(`its table ${fileName(number, 'ldb')} is missing`);
+  });
+}
+
+async function depthOf(
   indexPath: string,
-  { tables }: Manifest,
+  tables: readonly TableFile[],
   names: ReadonlySet<string>,
-): Promise<void> {
-  const everything = await hadBrokenCompaction(indexPath);
+): Promise<CheckDepth> {
+  const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total <= CHECKED_FIRST_BYTES_MAX || names.has(CHECKING)) return 'everything';
+  return (await hadBrokenCompaction(indexPath)) ? 'everything' : 'state';
+}
+
+/** Answers the names of tables with damaged records. Throws a DamagedFilesError. */
+export async function checkTables(
+  indexPath: string,
+  tables: readonly TableFile[],
+  depth: CheckDepth,
+): Promise<string[]> {
   const left = [...tables];
+  const damaged: string[] = [];
   const work = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      const [number, bytes] = next;
-      const name = [fileName(number, 'ldb'), fileName(number, 'sst')].find((one) => names.has(one));
-      if (name === undefined) {
-        throw new DamagedFilesError(`its table ${fileName(number, 'ldb')} is missing`);
-      }
-      await naming(name, () => checkTable(join(indexPath, name), bytes, everything));
+      const { name, bytes } = next;
+      const blocks = await naming(name, () => checkTable(join(indexPath, name), bytes, depth));
+      if (blocks > 0) damaged.push(name);
     }
   };
   await Promise.all(Array.from({ length: TABLES_AT_ONCE }, work));
+  return damaged;
 }
 
 async function logHasGap(path: string): Promise<boolean> {

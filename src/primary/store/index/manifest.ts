@@ -32,6 +32,11 @@ export class VarintReader {
     this.#bytes = bytes;
   }
 
+  /** Where it reads next. */
+  get at(): number {
+    return this.#at;
+  }
+
   get isAtEnd(): boolean {
     return this.#at >= this.#bytes.length;
   }

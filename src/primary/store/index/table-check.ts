@@ -1,17 +1,21 @@
 /**
- * Verifies the checksums in a table of LevelDB's, which LevelDB itself does not: of the blocks that
- * lead to its records, and of those that say what is true of the store as a whole. Records of entries
- * have a checksum of their own, found wrong when they are read. Run by the primary before an open.
+ * Verifies the checksums in a table of LevelDB's, which LevelDB itself does not: it takes what it
+ * finds, and where that makes no sense it may end the process. Run by the primary before an open, and
+ * by a job thread for the tables of a large index.
+ *
+ * A block of which only records of entries are damaged is let pass: those have a checksum of their
+ * own, and are found damaged when they are read.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { crcMatches } from './crc32c.ts';
 import { ENTRY_BYTE } from './index-keys.ts';
 import { VarintReader } from './manifest.ts';
+import { entriesOf, isSound } from './table-block.ts';
 
 const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
 const MAGIC = Buffer.from('57fb808b247547db', 'hex');
-/** The longest block that is believed: LevelDB's are 4 KiB and one record, filters of 2 MiB tables less. */
+/** The longest block that is believed; LevelDB's are some KiB, and the filter of a table some more. */
 const BLOCK_BYTES_MAX = 64 * 1024 * 1024;
 
 /** No entries and no restarts. */
@@ -22,11 +26,20 @@ interface Handle {
   readonly bytes: number;
 }
 
+interface Block {
+  readonly content: Buffer;
+  readonly isIntact: boolean;
+  readonly isCompressed: boolean;
+}
+
+/** How much of a table is looked at: what leads to its records and says what is true, or all. */
+export type CheckDepth = 'state' | 'everything';
+
 /**
- * Throws a RangeError that says what is wrong when the table is damaged. `bytes` is its length by the
- * MANIFEST. With `everything` the records of entries are verified too.
+ * Answers how many blocks have damaged records in them. Throws a RangeError that says what is wrong
+ * when the table cannot be used. `bytes` is its length by the MANIFEST.
  */
-export async function checkTable(path: string, bytes: number, everything: boolean): Promise<void> {
+export async function checkTable(path: string, bytes: number, depth: CheckDepth): Promise<number> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
@@ -36,16 +49,34 @@ export async function checkTable(path: string, bytes: number, everything: boolea
     const handles = new VarintReader(footer);
     const metaindex = readHandle(handles);
     const index = readHandle(handles);
-    const filters = entriesOf(await readBlock(file, metaindex));
-    for (const { value } of filters) await readBlock(file, readHandle(new VarintReader(value)));
-    for (const { key, value } of entriesOf(await readBlock(file, index))) {
-      // The key is not before the last one of its block, so below it there are entries only.
-      const isOfEntries = (key[0] ?? 0) <= ENTRY_BYTE;
-      if (everything || !isOfEntries) await readBlock(file, readHandle(new VarintReader(value)));
+    for (const { value } of entriesOf(await readIntact(file, metaindex))) {
+      await readIntact(file, readHandle(new VarintReader(value)));
     }
+    return await checkBlocks(file, await readIntact(file, index), depth);
   } finally {
     await file.close();
   }
+}
+
+/** Looks at the data blocks. In `index` each has a key that is not before its last one. */
+async function checkBlocks(file: FileHandle, index: Buffer, depth: CheckDepth): Promise<number> {
+  let damaged = 0;
+  let after: Buffer | undefined;
+  for (const { key, value } of entriesOf(index)) {
+    const handle = readHandle(new VarintReader(value));
+    // The keys of a block are not after its key in the index, so below `e` there are entries only.
+    const isOfEntries = (key[0] ?? 0) <= ENTRY_BYTE;
+    if (!isOfEntries) await readIntact(file, handle);
+    else if (depth === 'everything') {
+      const { content, isIntact, isCompressed } = await readBlock(file, handle);
+      if (!isIntact) {
+        if (isCompressed || !isSound(content, after, key)) throw damagedAt(handle);
+        damaged += 1;
+      }
+    }
+    after = key;
+  }
+  return damaged;
 }
 
 function readHandle(from: VarintReader): Handle {
@@ -53,32 +84,28 @@ function readHandle(from: VarintReader): Handle {
 }
 
 /** The content of a block, found as it was written; nothing where another program compressed it. */
-async function readBlock(file: FileHandle, { offset, bytes }: Handle): Promise<Buffer> {
-  if (bytes > BLOCK_BYTES_MAX) throw new RangeError('a place of a block is damaged');
-  const block = await readAt(file, offset, bytes + TRAILER_BYTES);
-  if (!crcMatches(block.subarray(0, bytes + 1), block.readUInt32LE(bytes + 1))) {
-    throw new RangeError(`the block at byte ${offset} is damaged`);
-  }
-  return block[bytes] === 0 ? block.subarray(0, bytes) : EMPTY_BLOCK;
+async function readIntact(file: FileHandle, handle: Handle): Promise<Buffer> {
+  const { content, isIntact, isCompressed } = await readBlock(file, handle);
+  if (!isIntact) throw damagedAt(handle);
+  return isCompressed ? EMPTY_BLOCK : content;
 }
 
-/** The entries of a block: each key shares its begin with the one before it. */
-function entriesOf(block: Buffer): { key: Buffer; value: Buffer }[] {
-  const restarts = block.readUInt32LE(block.length - 4);
-  const content = new VarintReader(block.subarray(0, block.length - 4 - 4 * restarts));
-  const entries: { key: Buffer; value: Buffer }[] = [];
-  let before: Buffer = Buffer.alloc(0);
-  while (!content.isAtEnd) {
-    const [shared, unshared, length] = [content.number(), content.number(), content.number()];
-    const key = Buffer.concat([before.subarray(0, shared), content.bytes(unshared)]);
-    entries.push({ key, value: content.bytes(length) });
-    before = key;
-  }
-  return entries;
+async function readBlock(file: FileHandle, { offset, bytes }: Handle): Promise<Block> {
+  if (bytes > BLOCK_BYTES_MAX) throw new RangeError('a place of a block is damaged');
+  const block = await readAt(file, offset, bytes + TRAILER_BYTES);
+  return {
+    content: block.subarray(0, bytes),
+    isIntact: crcMatches(block.subarray(0, bytes + 1), block.readUInt32LE(bytes + 1)),
+    isCompressed: block[bytes] !== 0,
+  };
+}
+
+function damagedAt({ offset }: Handle): RangeError {
+  return new RangeError(`the block at byte ${offset} is damaged`);
 }
 
 async function readAt(file: FileHandle, at: number, bytes: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(bytes);
+  const buffer = Buffer.allocUnsafe(bytes);
   const { bytesRead } = await file.read(buffer, 0, bytes, at);
   if (bytesRead < bytes) throw new RangeError(`it ends before byte ${at + bytes}`);
   return buffer;
