@@ -8,7 +8,15 @@ import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { ControlServer } from './control/control-server.ts';
 import { StoreService } from './control/store-service.ts';
-import { openDirectory, type StoreDirectory } from './directory/directory.ts';
+import { DamagedStoreError } from './directory/damaged-store.ts';
+import {
+  type OnDamage,
+  openDirectory,
+  reenterDirectory,
+  type StoreDirectory,
+} from './directory/directory.ts';
+import { quarantineStore } from './directory/fresh-start.ts';
+import { reportQuarantine } from './directory/quarantine-report.ts';
 import { ListeningSocket } from './listening-socket.ts';
 import type { OnlineRestore } from './store/backup/restore.ts';
 import { Storage } from './store/storage.ts';
@@ -23,8 +31,10 @@ type StopSignal = 'SIGINT' | 'SIGTERM';
 export async function serve(config: Config): Promise<number> {
   const log = pino({ level: config.logLevel, base: { pid: process.pid } });
   const stop = awaitStop();
-  const directory = await openDirectory(config.dbPath);
+  const onDamage = config.onCorruption === 'fresh' ? freshStart(log) : undefined;
+  const directory = await openDirectory(config.dbPath, onDamage);
   try {
+    await reportQuarantine(directory.quarantinePath, log);
     return await serveDirectory(config, directory, stop, log);
   } finally {
     await directory.release();
@@ -49,13 +59,19 @@ async function serveDirectory(
     log,
   });
   const onDrop = (segment: number): void => supervisor.dropSegment(segment);
-  const storage = await Storage.open({
-    directory,
-    settings: config,
-    log,
-    onDrop,
-    onRetire: (segment) => supervisor.retireSegment(segment),
-    sealAll: () => supervisor.sealAll(),
+  const open = (openedDirectory: StoreDirectory): Promise<Storage> =>
+    Storage.open({
+      directory: openedDirectory,
+      settings: config,
+      log,
+      onDrop,
+      onRetire: (segment) => supervisor.retireSegment(segment),
+      sealAll: () => supervisor.sealAll(),
+    });
+  const storage = await open(directory).catch(async (error: unknown) => {
+    if (!(error instanceof DamagedStoreError) || config.onCorruption !== 'fresh') throw error;
+    await freshStart(log)(directory.path, error);
+    return await open(await reenterDirectory(directory));
   });
   const control = await listenForCommands({ storage, directory, onDrop }, log);
   try {
@@ -89,6 +105,11 @@ async function listenForCommands(
     log.warn({ err: error }, 'no control socket: backup and restore work only while stopped');
     return undefined;
   }
+}
+
+/** What `--on-corruption fresh` does with a damaged store. */
+function freshStart(log: Logger): OnDamage {
+  return (path, error) => quarantineStore(path, error, log);
 }
 
 /** Tells the log, and the process manager that may wait for it (pm2's `wait_ready`). */

@@ -5,32 +5,36 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { segmentIdOf } from '../../segments/format.ts';
 import { CannotRunError } from '../exit.ts';
+import { DamagedStoreError } from './damaged-store.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
 const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve']);
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
+const INDEX_NAMES = /^(CURRENT|LOCK|LOG|LOG\.old|CLOSED|MANIFEST-\d+|\d+\.(ldb|sst|log))$/;
 
 /**
  * `store` when `bigcache.json` is there, `empty` when nothing is, or only the empty folders of a
- * first start that did not get to its end. Throws a CannotRunError for everything else.
+ * first start that did not get to its end, or the quarantine of a fresh start. Throws a CannotRunError for everything else.
  */
 export async function surveyDirectory(path: string): Promise<'store' | 'empty'> {
   const { names, filled } = await ownNames(path);
-  if (filled.has('segments') && !filled.has('index')) {
-    throw new CannotRunError(
-      `${path} holds segments but no index; put index/ back from a backup, nothing was changed`,
-    );
+  if (names.has('bigcache.json')) {
+    if (filled.has('segments') && !filled.has('index')) {
+      throw new DamagedStoreError(`${path} holds segments but no index`);
+    }
+    return 'store';
   }
-  if (names.has('bigcache.json')) return 'store';
+  if (!names.has('reserve') && (await isAfterFreshStart(path, filled))) return 'empty';
   if (filled.size > 0 || names.has('reserve')) {
     const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
-    throw new CannotRunError(
-      `${path} holds ${held} but no bigcache.json; ` +
-        'put that file back from a backup, nothing was changed',
-    );
+    const what = `${path} holds ${held} but no bigcache.json`;
+    // Others have folders of these names too, so only what is surely ours is called damaged.
+    if (await isSurelyOurs(path, filled)) throw new DamagedStoreError(what);
+    throw new CannotRunError(`${what}; put that file back from a backup, nothing was changed`);
   }
   return 'empty';
 }
@@ -53,6 +57,23 @@ async function ownNames(path: string): Promise<{ names: Set<string>; filled: Set
   refuseForeign(path, entries);
   const names = new Set(entries.map(({ name }) => name));
   return { names, filled: await filledFolders(path, names) };
+}
+
+/** Whether the folders hold what only BigCache puts there, and nothing else. */
+async function isSurelyOurs(path: string, filled: ReadonlySet<string>): Promise<boolean> {
+  if (!filled.has('index') && !filled.has('segments')) return false;
+  const index = filled.has('index') ? await readdir(join(path, 'index')) : [];
+  const segments = filled.has('segments') ? await readdir(join(path, 'segments')) : [];
+  return (
+    index.every((name) => INDEX_NAMES.test(name)) &&
+    segments.every((name) => segmentIdOf(name) !== undefined)
+  );
+}
+
+/** Whether a fresh start has moved the store away, and a new one has not begun yet. */
+async function isAfterFreshStart(path: string, filled: ReadonlySet<string>): Promise<boolean> {
+  if (filled.size !== 1 || !filled.has('quarantine')) return false;
+  return (await readdir(join(path, 'quarantine'))).some((name) => /^damaged-\d+$/.test(name));
 }
 
 function refuseOriginal(path: string, entries: readonly Dirent[]): void {

@@ -15,8 +15,10 @@ import { constants } from 'node:fs';
 import { access, lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CannotRunError } from '../exit.ts';
+import { DamagedStoreError } from './damaged-store.ts';
 import { surveyDirectory } from './directory-survey.ts';
 import { syncDirectory, writeFileAtomically } from './durable-files.ts';
+import { finishFreshStart } from './fresh-start.ts';
 import { claimDirectory, type Release } from './owner.ts';
 import { settleRestore } from './restore-swap.ts';
 
@@ -40,14 +42,26 @@ export interface StoreDirectory {
   release(): Promise<void>;
 }
 
+/** Takes a damaged store out of its place, or throws why that is not done. */
+export type OnDamage = (path: string, error: DamagedStoreError) => Promise<void>;
+
 /**
  * Opens the store's directory, made when it is missing (its parent must be there). Throws a
- * CannotRunError that names the path when it is no directory of ours, not usable, or in use.
+ * CannotRunError that names the path when it is no directory of ours, not usable, or in use; a
+ * DamagedStoreError when it is a store of ours that lacks what it needs, unless `onDamage` helps.
  */
-export async function openDirectory(dbPath: string): Promise<StoreDirectory> {
+export async function openDirectory(dbPath: string, onDamage?: OnDamage): Promise<StoreDirectory> {
   const { path, release } = await claimPlace(dbPath);
   try {
-    return await naming(path, () => enter(path, release));
+    return await naming(path, async () => {
+      try {
+        return await enter(path, release);
+      } catch (error) {
+        if (!(error instanceof DamagedStoreError) || onDamage === undefined) throw error;
+        await onDamage(path, error);
+        return await enter(path, release);
+      }
+    });
   } catch (error) {
     await release();
     throw error;
@@ -61,6 +75,14 @@ export async function openDirectory(dbPath: string): Promise<StoreDirectory> {
 export async function claimPlace(dbPath: string): Promise<{ path: string; release: Release }> {
   const path = await naming(dbPath, () => locate(resolve(dbPath)));
   return { path, release: await claimDirectory(path) };
+}
+
+/**
+ * The same directory, looked at anew after its store was taken out of it: an empty store with an
+ * identity of its own. The claim goes over to the result.
+ */
+export async function reenterDirectory({ path, release }: StoreDirectory): Promise<StoreDirectory> {
+  return await naming(path, () => enter(path, release));
 }
 
 /** What the system's refusals mean for the person at the command line. */
@@ -145,6 +167,7 @@ async function enter(path: string, release: Release): Promise<StoreDirectory> {
     quarantinePath: join(path, 'quarantine'),
   };
   await settleRestore(path);
+  await finishFreshStart(path);
   // A newer version may have laid its directory out anew, so its number is read before its names.
   const known = await readIdentity(path);
   const isNew = (await surveyDirectory(path)) === 'empty';
@@ -216,7 +239,7 @@ export async function readIdentityFile(path: string): Promise<Identity | undefin
   }
   const instanceId = identity?.['instanceId'];
   if (format !== FORMAT || typeof instanceId !== 'string' || !/^[0-9a-f]{8,64}$/.test(instanceId)) {
-    throw new CannotRunError(`${file} is damaged; put it back from a backup, nothing was changed`);
+    throw new DamagedStoreError(`${file} is damaged`);
   }
   return { ...identity, instanceId };
 }

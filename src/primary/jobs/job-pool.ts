@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { CheckRequest, CheckResult } from './check-tables.ts';
 import type { CopyRequest, CopyResult } from './copy-segment.ts';
 import type { ExportRequest, ExportResult } from './export-index.ts';
 import type { PointingRequest, PointingResult } from './find-pointing.ts';
+import type { RecountRequest, RecountResult } from './recount.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
 
@@ -20,6 +22,9 @@ export interface Jobs {
   findPointing(request: PointingRequest): Promise<PointingResult>;
   /** Speaks over `port`, which goes to the thread; see export-index.ts. */
   exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult>;
+  checkTables(request: CheckRequest): Promise<CheckResult>;
+  /** The port goes over to the job. */
+  recount(request: RecountRequest): Promise<RecountResult>;
 }
 
 /** One each for the hand, the reclaimer, the walk before a drop, and a backup or recount. */
@@ -52,10 +57,8 @@ export class JobPool implements Jobs {
   }
 
   async copySegment(request: CopyRequest): Promise<CopyResult> {
-    return (await this.#pool.run(request, {
-      filename: file('copy-segment'),
-      transferList: [request.port],
-    })) as CopyResult;
+    const options = { filename: file('copy-segment'), transferList: [request.port] };
+    return (await this.#pool.run(request, options)) as CopyResult;
   }
 
   async findPointing(request: PointingRequest): Promise<PointingResult> {
@@ -66,6 +69,15 @@ export class JobPool implements Jobs {
   async exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult> {
     const task = { ...request, port };
     return (await this.#exports.run(task, { transferList: [port] })) as ExportResult;
+  }
+
+  async checkTables(request: CheckRequest): Promise<CheckResult> {
+    return (await this.#pool.run(request, { filename: file('check-tables') })) as CheckResult;
+  }
+
+  async recount(request: RecountRequest): Promise<RecountResult> {
+    const options = { filename: file('recount'), transferList: [request.port] };
+    return (await this.#pool.run(request, options)) as RecountResult;
   }
 
   /** Waits for `ending`; what still runs after `ms` is cut off. */

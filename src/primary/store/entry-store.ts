@@ -8,9 +8,10 @@ import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
-import { entryKey } from './index/index-keys.ts';
+import { readRecordSync, readRecords } from './index/record-reads.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
+import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
 import type { SegmentStats } from './segment-stats.ts';
 import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
@@ -27,6 +28,15 @@ export interface Unused {
 
 /** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
 const WARM_KEY_LENGTH_MAX = 256;
+
+export interface EntryStoreOptions {
+  readonly now: () => number;
+  readonly barrier: Barrier;
+  /** Whether part of the index's log was lost. */
+  readonly lostChanges: boolean;
+  /** Told which entries are read and written. */
+  readonly visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+}
 
 export class EntryStore {
   readonly #index: Index;
@@ -58,13 +68,10 @@ export class EntryStore {
   }
 
   /** Takes over an open index: loads what is known of the store. */
-  static async load(
-    index: Index,
-    now: () => number = Date.now,
-    barrier: Barrier = NO_BARRIER,
-    visited?: Pick<Visited, 'mark' | 'clear'>,
-  ): Promise<EntryStore> {
-    return new EntryStore(index, await loadState(index), now, barrier, visited);
+  static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
+    const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited } = options;
+    const state = await loadState(index, lostChanges);
+    return new EntryStore(index, state, now, barrier, visited);
   }
 
   /** Told once, when the index takes no writes any more. */
@@ -83,7 +90,7 @@ export class EntryStore {
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
   async lookUp(keys: readonly string[]): Promise<Lookup[]> {
-    const records = await this.#index.getMany(keys.map(entryKey));
+    const records = await readRecords(this.#index, keys);
     const nowMs = this.#now();
     return keys.map((key, at) => {
       // Long keys are rare, and a memory full of them would be large.
@@ -95,7 +102,7 @@ export class EntryStore {
   /** Looks one key up at once, if its record is in memory for sure; undefined otherwise. */
   lookUpWarm(key: string): Lookup | undefined {
     if (!this.#warm.has(key)) return undefined;
-    return this.#judge(key, this.#index.getSync(entryKey(key)), this.#now());
+    return this.#judge(key, readRecordSync(this.#index, key), this.#now());
   }
 
   commit(writer: number, key: string, record: Buffer): Promise<Committed> {
@@ -137,7 +144,22 @@ export class EntryStore {
 
   /** Entries in the store, those included that are expired or purged by prefix but not yet removed. */
   get count(): number {
-    return this.#state.count;
+    return Math.max(0, this.#state.count);
+  }
+
+  /** False from damage until a recount has ended: no file may be unlinked meanwhile. */
+  get countsAreSure(): boolean {
+    return this.#state.countsAreSure;
+  }
+
+  /** The counters as they stand; between two batches they are those of one point. */
+  noteCounts(): NotedCounts {
+    return noteCounts(this.#state);
+  }
+
+  /** Corrects the counters, which are sure from then on. */
+  applyRecount(recounted: Recounted): Promise<void> {
+    return this.#run(operations.applyRecount(recounted));
   }
 
   get segments(): ReadonlyMap<number, Readonly<SegmentStats>> {

@@ -11,7 +11,15 @@ import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
 import { Durability } from './durability.ts';
 import { EntryStore } from './entry-store.ts';
-import { openIndex, writeBufferBytesFor } from './index/index-files.ts';
+import { DAMAGED_RECORDS, IndexCheck } from './index/index-check.ts';
+import {
+  type LostChanges,
+  type OpenedIndex,
+  openIndexChecked,
+  writeBufferBytesFor,
+} from './index/index-files.ts';
+import { sealIndex } from './index/index-seal.ts';
+import { Recounting } from './recounting.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
@@ -64,6 +72,7 @@ interface Opened {
   readonly visited: Visited;
   /** Segments with records whose files are missing. */
   readonly lost: readonly number[];
+  readonly unchecked: OpenedIndex['unchecked'];
 }
 
 export class OpenStore {
@@ -77,6 +86,9 @@ export class OpenStore {
   readonly durability: Durability;
   readonly backups: Backups;
   readonly #reclaimer: Reclaimer;
+  readonly #recounting: Recounting;
+  readonly #check: IndexCheck;
+  readonly #indexPath: string;
   readonly #visited: Visited;
   readonly #log: Logger;
   readonly #saveTimer: NodeJS.Timeout;
@@ -88,7 +100,11 @@ export class OpenStore {
     const { directory, settings, log, now } = options;
     const visited = await Visited.load(join(directory.path, 'visited'));
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
-    const index = await openIndex(directory, writeBufferBytes);
+    const opened = await openIndexChecked(directory, writeBufferBytes);
+    const { index, lost: lostChanges } = opened;
+    if (lostChanges !== undefined) tellLost(lostChanges, log);
+    if (opened.damagedTables.length > 0)
+      log.error({ tables: opened.damagedTables }, DAMAGED_RECORDS);
     const durability = new Durability({
       mode: settings.durability,
       indexPath: directory.indexPath,
@@ -98,13 +114,24 @@ export class OpenStore {
       now,
     });
     try {
-      const entries = await EntryStore.load(index, now, durability, visited);
+      const entries = await EntryStore.load(index, {
+        now,
+        barrier: durability,
+        visited,
+        lostChanges: lostChanges !== undefined,
+      });
       entries.onFailure = options.onFailure;
       const { hasWriter } = options;
       const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
       await entries.settleSegments(files.sizes);
       for (const id of files.lost) entries.noteLost(id);
-      const store = new OpenStore(options, { entries, durability, visited, lost: files.lost });
+      const store = new OpenStore(options, {
+        entries,
+        durability,
+        visited,
+        lost: files.lost,
+        unchecked: opened.unchecked,
+      });
       await store.space.measure();
       return store;
     } catch (error) {
@@ -116,7 +143,7 @@ export class OpenStore {
 
   private constructor(
     { directory, settings, log, now, onDrop }: OpenOptions,
-    { entries, durability, visited, lost }: Opened,
+    { entries, durability, visited, lost, unchecked }: Opened,
   ) {
     const { indexPath, segmentsPath } = directory;
     const { storeBytesMax, freeBytesMin, segmentBytes } = settings;
@@ -124,6 +151,7 @@ export class OpenStore {
     this.durability = durability;
     this.#visited = visited;
     this.#log = log;
+    this.#indexPath = indexPath;
     const jobs = new JobPool();
     this.jobs = jobs;
     this.reserve = new Reserve(directory, storeBytesMax);
@@ -138,6 +166,8 @@ export class OpenStore {
       pins,
       onDrop,
     });
+    this.#recounting = new Recounting({ store: entries, jobs, indexPath, log });
+    this.#check = new IndexCheck({ jobs, indexPath, tables: unchecked, log });
     this.backups = new Backups({ store: entries, jobs, pins, directory, log });
     this.space = new Space({
       directory,
@@ -183,6 +213,8 @@ export class OpenStore {
     this.hand.start();
     this.deadSegments.start();
     this.#reclaimer.start();
+    this.#recounting.start();
+    this.#check.start();
     this.#reserving = this.#makeReserve().catch((error: unknown) => {
       this.#log.warn({ err: error }, 'there is no reserve for a full disk');
     });
@@ -200,6 +232,8 @@ export class OpenStore {
     const ending = Promise.all([
       this.backups.stop(),
       this.hand.stop(),
+      this.#recounting.stop(),
+      this.#check.stop(),
       this.deadSegments.stop(),
       this.#reclaimer.stop(),
       this.#reserving,
@@ -219,6 +253,10 @@ export class OpenStore {
     // The first to open the index closes it last.
     await this.entries.close();
     await this.durability.stop();
+    // Without its seal the index is only opened with less knowledge of what it should be.
+    await sealIndex(this.#indexPath).catch((error: unknown) => {
+      this.#log.warn({ err: error }, 'the closed index could not be sealed');
+    });
   }
 
   async #makeReserve(): Promise<void> {
@@ -228,4 +266,12 @@ export class OpenStore {
     if (this.space.missingFor(this.reserve.bytes) > 0) return;
     await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
   }
+}
+
+function tellLost({ bytes, causes, keptIn }: LostChanges, log: Logger): void {
+  log.error(
+    { bytes, causes, keptIn },
+    'part of the log of the index was damaged: the latest changes before the last stop may be ' +
+      'lost, so entries may be missing or older, and deleted ones may be back; counting again',
+  );
 }

@@ -6,6 +6,7 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
+import type { Recounted } from './recounted.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 import { mayWrite, type Transaction } from './transaction.ts';
 import type { LaneOperation } from './write-lane.ts';
@@ -249,6 +250,17 @@ export function markDropping(id: number): LaneOperation<boolean> {
 /** Forgets a segment whose file is gone. */
 export function forgetSegment(id: number): LaneOperation<void> {
   return { keys: [], apply: (transaction) => transaction.forgetSegment(id) };
+}
+
+/** Corrects the counters after damage; on disk before they are trusted. */
+export function applyRecount(recounted: Recounted): LaneOperation<void> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      transaction.applyRecount(recounted);
+      transaction.requireSync();
+    },
+  };
 }
 
 function seal(stats: SegmentStats, fileBytes: number): void {

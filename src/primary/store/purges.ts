@@ -2,7 +2,9 @@
  * The purges that are still being worked off, and the judgement whether one of them took an entry.
  * The cost of a judgement depends on the number of distinct prefix lengths, never on what matches.
  */
+import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
+import { DamagedValueError, purgeKey } from './index/index-keys.ts';
 
 /** Beyond this many pending purges, further ones are refused with PURGES_PENDING. */
 export const PENDING_PURGES_MAX = 10_000;
@@ -20,17 +22,41 @@ export interface Purge {
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
-export function encodePurge(purge: Purge): Buffer {
-  return Buffer.from(packr.pack([purge.prefix, purge.startedAtMs]));
+/** Covers the version that is the key, the prefix, and the time. */
+function checksumOf(version: number, prefix: string, startedAtMs: number): number {
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64LE(BigInt(startedAtMs));
+  return crc32(time, crc32(prefix, crc32(purgeKey(version))));
 }
 
-/** Throws when `bytes` is no encoded purge. */
+export function encodePurge({ version, prefix, startedAtMs }: Purge): Buffer {
+  const checksum = checksumOf(version, prefix, startedAtMs);
+  return Buffer.from(packr.pack([prefix, startedAtMs, checksum]));
+}
+
+/** Throws a DamagedValueError when `bytes` is not what was stored for the purge of this version. */
 export function decodePurge(version: number, bytes: Buffer): Purge {
-  const [prefix, startedAtMs] = unpackr.unpack(bytes);
-  if (typeof prefix !== 'string' || !Number.isSafeInteger(startedAtMs)) {
-    throw new TypeError('the record of a purge is damaged');
+  const [prefix, startedAtMs, checksum] = unpackArray(bytes);
+  if (
+    typeof prefix !== 'string' ||
+    typeof startedAtMs !== 'number' ||
+    !Number.isSafeInteger(startedAtMs) ||
+    startedAtMs < 0 ||
+    // Early stores have none.
+    (checksum !== undefined && checksum !== checksumOf(version, prefix, startedAtMs))
+  ) {
+    throw new DamagedValueError(`the purge of version ${version}`);
   }
   return { version, prefix, startedAtMs, matched: 0 };
+}
+
+function unpackArray(bytes: Buffer): unknown[] {
+  try {
+    const value: unknown = unpackr.unpack(bytes);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
 }
 
 export class Purges {

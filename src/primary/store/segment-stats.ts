@@ -2,6 +2,7 @@
  * The accounting of one segment, kept under `s` in the index and in the same batch as the records
  * that it counts.
  */
+import { DamagedValueError, segmentKey, verifiedValue, withChecksum } from './index/index-keys.ts';
 
 /** On disk: never renumber. */
 export const SegmentState = { open: 1, sealed: 2, dropping: 3 } as const;
@@ -53,19 +54,23 @@ export function encodeSegmentStats(stats: SegmentStats): Buffer {
   bytes.writeUInt32LE(stats.state, 4);
   bytes.writeBigUInt64LE(BigInt(stats.agedFromMs), 8);
   bytes.writeBigUInt64LE(BigInt(stats.bytesWritten), 16);
-  bytes.writeBigUInt64LE(BigInt(stats.bytesLive), 24);
-  bytes.writeBigUInt64LE(BigInt(stats.records), 32);
+  // While a recount is under way, memory may hold less than nothing for what was counted wrong.
+  bytes.writeBigUInt64LE(BigInt(Math.max(0, stats.bytesLive)), 24);
+  bytes.writeBigUInt64LE(BigInt(Math.max(0, stats.records)), 32);
   bytes.writeBigUInt64LE(BigInt(stats.lastVersion), 40);
   bytes.writeBigUInt64LE(BigInt(stats.fileBytes), 48);
-  return bytes;
+  return withChecksum(segmentKey(stats.id), bytes);
 }
 
-/** Throws RangeError when the bytes are too short to be a segment's accounting. */
-export function decodeSegmentStats(id: number, bytes: Buffer): SegmentStats {
+/** Throws a DamagedValueError when the bytes are not the accounting of this segment. */
+export function decodeSegmentStats(id: number, stored: Buffer): SegmentStats {
+  const bytes = verifiedValue(segmentKey(id), stored, STATS_BYTES);
+  const state = Object.values(SegmentState).find((code) => code === bytes.readUInt32LE(4));
+  if (state === undefined) throw new DamagedValueError(`the accounting of segment ${id}`);
   return {
     id,
     writer: bytes.readUInt32LE(0),
-    state: bytes.readUInt32LE(4) as SegmentStateCode,
+    state,
     agedFromMs: Number(bytes.readBigUInt64LE(8)),
     bytesWritten: Number(bytes.readBigUInt64LE(16)),
     bytesLive: Number(bytes.readBigUInt64LE(24)),

@@ -3,20 +3,12 @@
  * index when that is opened and changed only by transactions that are committed.
  */
 import type { Index } from './index/index-files.ts';
-import {
-  decodeNumber,
-  encodeNumber,
-  metaKey,
-  PURGE_RANGE,
-  SEGMENT_RANGE,
-  segmentIdOfKey,
-  versionOfPurgeKey,
-} from './index/index-keys.ts';
-import { decodePurge, Purges } from './purges.ts';
-import { decodeSegmentStats, SegmentState, type SegmentStats } from './segment-stats.ts';
+import { encodeNumber, metaKey } from './index/index-keys.ts';
+import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';
+import { Purges } from './purges.ts';
+import { SegmentState, type SegmentStats } from './segment-stats.ts';
 
-/** So many versions are reserved at once, on disk, so that none is ever used twice. */
-export const VERSIONS_PER_EPOCH = 2 ** 32;
+export { VERSIONS_PER_EPOCH };
 
 export interface StoreState {
   /** The next version to be given. */
@@ -32,46 +24,46 @@ export interface StoreState {
   readonly openSegments: Set<number>;
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
+  /**
+   * False from damage until a recount has ended: `count` and the records and live bytes of segments
+   * may be wrong. They change with what happens all the same, and may be less than nothing, so that
+   * the recount has only to add what they are off by.
+   */
+  countsAreSure: boolean;
 }
 
 /**
- * Loads the state and takes an epoch of versions by a synced write. Throws when the index holds
- * something that cannot be read.
+ * Loads the state and takes an epoch of versions by a synced write. `lostChanges` says that part of
+ * LevelDB's log was lost: then the counters are not sure, and the index says so until a recount has
+ * ended. Throws when the index holds something that cannot be read.
  */
-export async function loadState(index: Index): Promise<StoreState> {
-  const [versions, count, clear, nextSegment, evicted] = await index.getMany([
-    metaKey('versions'),
-    metaKey('count'),
-    metaKey('clear'),
-    metaKey('next-segment'),
-    metaKey('evicted'),
-  ]);
-  const epoch = decodeNumber(versions, VERSIONS_PER_EPOCH);
-  await index.put(metaKey('versions'), encodeNumber(epoch + VERSIONS_PER_EPOCH), { sync: true });
+export async function loadState(index: Index, lostChanges = false): Promise<StoreState> {
+  const stored = await readStoredState(index);
+  const countsAreSure = stored.countsAreSure && !lostChanges;
+  // What was lost may have begun an epoch, so that one is left out.
+  const epoch = stored.versions + (lostChanges ? VERSIONS_PER_EPOCH : 0);
+  const reserved = encodeNumber('versions', epoch + VERSIONS_PER_EPOCH);
+  const changes = [{ type: 'put' as const, key: metaKey('versions'), value: reserved }];
+  if (!countsAreSure) {
+    changes.push({ type: 'put', key: metaKey('recount'), value: encodeNumber('recount', 1) });
+  }
+  await index.batch(changes, { sync: true });
   const purges = new Purges();
-  purges.restoreClear(decodeNumber(clear, 0));
-  for await (const [key, value] of index.iterator(PURGE_RANGE)) {
-    purges.add(decodePurge(versionOfPurgeKey(key), value));
-  }
-  const segments = new Map<number, SegmentStats>();
-  const openSegments = new Set<number>();
-  let segmentBytes = 0;
-  for await (const [key, value] of index.iterator(SEGMENT_RANGE)) {
-    const id = segmentIdOfKey(key);
-    const stats = decodeSegmentStats(id, value);
-    segments.set(id, stats);
-    segmentBytes += stats.fileBytes;
-    if (stats.state === SegmentState.open) openSegments.add(id);
-  }
+  purges.restoreClear(stored.clear);
+  for (const purge of stored.purges) purges.add(purge);
+  const all = [...stored.segments.values()];
   return {
     nextVersion: epoch + 1,
-    count: decodeNumber(count, 0),
-    nextSegment: decodeNumber(nextSegment, 1),
-    evicted: decodeNumber(evicted, 0),
-    segmentBytes,
-    openSegments,
-    segments,
+    count: stored.count,
+    nextSegment: stored.nextSegment,
+    evicted: stored.evicted,
+    segmentBytes: all.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    openSegments: new Set(
+      all.filter(({ state }) => state === SegmentState.open).map(({ id }) => id),
+    ),
+    segments: new Map(stored.segments),
     purges,
+    countsAreSure,
   };
 }
 

@@ -15,6 +15,7 @@ import {
 import { occupiedBytesOf } from '../../segments/format.ts';
 import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
 import { encodePurge, type Purge } from './purges.ts';
+import { correct, type Recounted } from './recounted.ts';
 import {
   encodeSegmentStats,
   newSegmentStats,
@@ -44,6 +45,7 @@ export class Transaction {
   #clearVersion: number;
   #evicted: number;
   #sync = false;
+  #recounted = false;
   #reservedUpTo: number | undefined;
 
   /** `before` holds the records that stand in the index for every key the batch will touch. */
@@ -131,7 +133,10 @@ export class Transaction {
     const target = this.segment(to.segment);
     if (target === undefined) throw new Error('INVARIANT: a copy lies in a granted segment');
     const bytes = occupiedBytesOf(keyBytes.length, record);
-    if (from !== undefined) leave(from, bytes);
+    if (from !== undefined) {
+      from.bytesLive = this.#atLeastNothing(from.bytesLive - bytes);
+      from.records = this.#atLeastNothing(from.records - 1);
+    }
     target.bytesWritten = Math.max(target.bytesWritten, to.offset + storedBytesOf(record));
     target.bytesLive += bytes;
     target.records += 1;
@@ -224,13 +229,34 @@ export class Transaction {
   #discount(key: string): void {
     const record = this.record(key);
     if (record === undefined || versionOf(record) <= this.#clearVersion) return;
-    this.#count = Math.max(0, this.#count - 1);
+    this.#count = this.#atLeastNothing(this.#count - 1);
     // A damaged record cannot say where its body lies, so that space stays counted as live.
     const keyBytes = Buffer.from(key);
     if (!isIntact(keyBytes, record)) return;
     this.#credit(key, record);
     const stats = this.segment(pointerOf(record).segment);
-    if (stats !== undefined) leave(stats, occupiedBytesOf(keyBytes.length, record));
+    if (stats === undefined) return;
+    stats.bytesLive = this.#atLeastNothing(
+      stats.bytesLive - occupiedBytesOf(keyBytes.length, record),
+    );
+    stats.records = this.#atLeastNothing(stats.records - 1);
+  }
+
+  /** After damage more may be removed than was counted; until the recount even that counts. */
+  #atLeastNothing(counted: number): number {
+    return this.#state.countsAreSure ? Math.max(0, counted) : counted;
+  }
+
+  /** Corrects the counters by what a recount found, and ends the time in which they are not sure. */
+  applyRecount(recounted: Recounted): void {
+    this.#recounted = true;
+    // A clear since has set everything to nothing and counted exactly from there.
+    if (recounted.clearVersion !== this.#clearVersion) return;
+    this.#count = Math.max(0, this.#count + recounted.count);
+    for (const id of this.#segmentIds()) {
+      const stats = this.segment(id);
+      if (stats !== undefined) correct(stats, recounted.segments.get(id));
+    }
   }
 
   /** The purge that took the record counts it, if it could still be read at that time. */
@@ -263,17 +289,20 @@ export class Transaction {
     for (const purge of this.#newPurges) put(purgeKey(purge.version), encodePurge(purge));
     for (const version of this.#donePurges) changes.push({ type: 'del', key: purgeKey(version) });
     if (this.#reservedUpTo !== undefined) {
-      put(metaKey('versions'), encodeNumber(this.#reservedUpTo));
+      put(metaKey('versions'), encodeNumber('versions', this.#reservedUpTo));
     }
-    if (this.#count !== this.#state.count) put(metaKey('count'), encodeNumber(this.#count));
+    if (this.#count !== this.#state.count || this.#recounted) {
+      put(metaKey('count'), encodeNumber('count', Math.max(0, this.#count)));
+    }
+    if (this.#recounted) changes.push({ type: 'del', key: metaKey('recount') });
     if (this.#nextSegment !== this.#state.nextSegment) {
-      put(metaKey('next-segment'), encodeNumber(this.#nextSegment));
+      put(metaKey('next-segment'), encodeNumber('next-segment', this.#nextSegment));
     }
     if (this.#evicted !== this.#state.evicted) {
-      put(metaKey('evicted'), encodeNumber(this.#evicted));
+      put(metaKey('evicted'), encodeNumber('evicted', this.#evicted));
     }
     if (this.#clearVersion !== this.#state.purges.clearVersion) {
-      put(metaKey('clear'), encodeNumber(this.#clearVersion));
+      put(metaKey('clear'), encodeNumber('clear', this.#clearVersion));
     }
     return changes;
   }
@@ -282,6 +311,7 @@ export class Transaction {
   publish(): void {
     const state = this.#state;
     state.count = this.#count;
+    if (this.#recounted) state.countsAreSure = true;
     state.nextSegment = this.#nextSegment;
     state.evicted = this.#evicted;
     for (const [id, stats] of this.#segments) {
@@ -296,12 +326,6 @@ export class Transaction {
     for (const [purge, entries] of this.#credits) purge.matched += entries;
     for (const version of this.#donePurges) state.purges.remove(version);
   }
-}
-
-/** After damage a segment may count less than it holds; it never counts less than nothing. */
-function leave(stats: SegmentStats, bytes: number): void {
-  stats.bytesLive = Math.max(0, stats.bytesLive - bytes);
-  stats.records = Math.max(0, stats.records - 1);
 }
 
 /** Whether `writer` may commit into the segment. */

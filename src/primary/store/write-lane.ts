@@ -8,7 +8,7 @@ import { withWholeHead } from '../../protocol/record.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
-import { entryKey } from './index/index-keys.ts';
+import { readRecords } from './index/record-reads.ts';
 import type { StoreState } from './state.ts';
 import { type IndexChange, Transaction } from './transaction.ts';
 
@@ -179,7 +179,7 @@ export class WriteLane {
 
   async #begin(batch: Waiting[]): Promise<Transaction> {
     const keys = [...new Set(batch.flatMap(({ operation }) => operation.keys))];
-    const records = keys.length > 0 ? await this.#index.getMany(keys.map(entryKey)) : [];
+    const records = await readRecords(this.#index, keys);
     const before = new Map<string, Buffer | undefined>();
     keys.forEach((key, at) => {
       const record = records[at];

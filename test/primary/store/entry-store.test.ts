@@ -88,7 +88,7 @@ class History {
 
   static async begin(index: Index): Promise<History> {
     await index.clear();
-    const history = new History(index, await EntryStore.load(index, () => 0));
+    const history = new History(index, await EntryStore.load(index, { now: () => 0 }));
     await history.restart();
     return history;
   }
@@ -112,7 +112,7 @@ class History {
 
   /** As after kill -9: nothing but the index is left. */
   async restart(): Promise<void> {
-    this.#store = await EntryStore.load(this.#index, () => this.#model.nowMs);
+    this.#store = await EntryStore.load(this.#index, { now: () => this.#model.nowMs });
     await this.#store.settleSegments(
       new Map([...this.#store.segments.keys()].map((id) => [id, 64])),
     );
@@ -249,7 +249,7 @@ describe('a store', () => {
   it('counts for a purge what could be read when it began, not what had expired by then', async (t) => {
     const { index } = await openedIndex(t);
     let nowMs = 1000;
-    const store = await EntryStore.load(index, () => nowMs);
+    const store = await EntryStore.load(index, { now: () => nowMs });
     const segment = await store.grantSegment(WRITER);
     for (const [nth, expiresAtMs] of [0, 1050, 1051, 9000].entries()) {
       await store.commit(WRITER, `p/${nth}`, recordOf(`p/${nth}`, { segment, expiresAtMs }));

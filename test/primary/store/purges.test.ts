@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { DamagedValueError } from '../../../src/primary/store/index/index-keys.ts';
 import { decodePurge, encodePurge, type Purge, Purges } from '../../../src/primary/store/purges.ts';
 
 const PREFIXES = ['a', 'a/', 'a/b', 'b', '한', '\u{10FFFF}', 'a\u{1F418}'];
@@ -132,7 +133,7 @@ describe('the record of a purge', () => {
 
   it('that is damaged is refused', () => {
     for (const bytes of [[0x92, 1, 2], [0x90], [0x92, 0xa1, 0x61, 0xa1, 0x61]]) {
-      assert.throws(() => decodePurge(1, Buffer.from(bytes)), TypeError);
+      assert.throws(() => decodePurge(1, Buffer.from(bytes)), DamagedValueError);
     }
     assert.throws(() => decodePurge(1, Buffer.alloc(0)));
   });

@@ -56,13 +56,14 @@ export class TestServer {
     now: () => number = Date.now,
     segmentBytes = 4 * 1024 * 1024,
     settings: Partial<StoreSettings> = {},
+    log = SILENT,
   ): Promise<TestServer> {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
     const storage = await Storage.open({
       settings: { ...DEFAULT_CONFIG, segmentBytes, ...settings },
       directory,
-      log: SILENT,
+      log,
       now,
       onDrop: (segment) => {
         for (const { session } of workers) session.dropSegment(segment);

@@ -161,18 +161,23 @@ export async function checkIndex(path: string, unused?: Unused): Promise<Restore
     }
     if (unused !== undefined) {
       const epoch = epochAfter(unused.version);
+      const next = decodeNumber('next-segment', nextSegment, 1);
       const raised = [
-        [metaKey('versions'), Math.max(epoch, decodeNumber(versions, 0))],
-        [metaKey('next-segment'), Math.max(unused.segment, decodeNumber(nextSegment, 1))],
+        ['versions', Math.max(epoch, decodeNumber('versions', versions, 0))],
+        ['next-segment', Math.max(unused.segment, next)],
       ] as const;
-      const puts = raised.map(([key, value]) => ({
+      const puts = raised.map(([name, value]) => ({
         type: 'put' as const,
-        key,
-        value: encodeNumber(value),
+        key: metaKey(name),
+        value: encodeNumber(name, value),
       }));
       await index.batch(puts, { sync: true });
     }
-    return { entries: decodeNumber(count, 0), versions: decodeNumber(versions, 0), segments };
+    return {
+      entries: decodeNumber('count', count, 0),
+      versions: decodeNumber('versions', versions, 0),
+      segments,
+    };
   } catch (cause) {
     const { message, cause: inner } = cause as Error;
     const why = inner instanceof Error ? inner.message : message;

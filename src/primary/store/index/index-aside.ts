@@ -31,6 +31,17 @@ export async function setAside(places: Places): Promise<void> {
   await syncDirectory(places.path);
 }
 
+/** Keeps files of the safety copy in `target`. REQUIRES: the copy is there. */
+export async function keepFromAside(
+  places: Places,
+  pattern: RegExp,
+  target: string,
+): Promise<void> {
+  for (const name of (await filesOf(asidePath(places))).filter((file) => pattern.test(file))) {
+    await linkOrCopy(join(asidePath(places), name), join(target, name));
+  }
+}
+
 /** Gives the safety copy up. After this the index may be written. */
 export async function dropAside(places: Places): Promise<void> {
   const partial = partialPath(places);

@@ -1,17 +1,28 @@
 /**
  * Opens the index, and never loses it: LevelDB makes an index anew where its CURRENT is missing, and
  * opens one with a damaged MANIFEST as if it were empty, deleting the tables. So an index is created
- * in one step apart from opening it, every open is made over a safety copy, and what was opened must
- * show the sentinel that its creation wrote.
+ * in one step apart from opening it, its files are looked over first, every open is made over a
+ * safety copy, and what was opened must show the sentinel that its creation wrote, and a sound state.
  */
-import { readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
+import { DamagedStoreError } from '../../directory/damaged-store.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 import { inUse } from '../../directory/owner.ts';
 import { CannotRunError } from '../../exit.ts';
-import { dropAside, putBack, recoverAside, setAside } from './index-aside.ts';
+import { dropAside, keepFromAside, putBack, recoverAside, setAside } from './index-aside.ts';
+import {
+  DamagedFilesError,
+  type Inspection,
+  inspectIndex,
+  type TableFile,
+} from './index-inspection.ts';
+import { DamagedValueError } from './index-keys.ts';
+import { breakSeal } from './index-seal.ts';
+import { readDrops } from './recovery-log.ts';
+import { readStoredState } from './stored-state.ts';
 
 export type Index = ClassicLevel<Buffer, Buffer>;
 
@@ -44,29 +55,60 @@ export const INDEX_OPTIONS = {
 /** Present in every index since its creation, on disk. Never rename. */
 export const SENTINEL = Buffer.from('msentinel');
 
+/** Changes that were acknowledged and are gone, since a log of the index was damaged. */
+export interface LostChanges {
+  /** What LevelDB says it dropped; 0 where it noticed nothing. */
+  readonly bytes: number;
+  /** What is wrong, in one line each; never empty. */
+  readonly causes: readonly string[];
+  /** Where the logs are kept as they were found. */
+  readonly keptIn: string;
+}
+
+export interface OpenedIndex {
+  readonly index: Index;
+  readonly lost: LostChanges | undefined;
+  /** Tables with damaged records in them, which will be misses. */
+  readonly damagedTables: readonly string[];
+  /** Tables to be checked now that the index is open. */
+  readonly unchecked: readonly TableFile[];
+}
+
+/** `openIndexChecked` for those who do not ask what was lost. */
+export async function openIndex(directory: StoreDirectory): Promise<Index> {
+  return (await openIndexChecked(directory)).index;
+}
+
 /**
  * Opens the index of a directory that this process owns, creating it in a store without entries.
- * Throws a CannotRunError when it is damaged or in use; then its files are what they were before.
+ * Throws a DamagedStoreError when it is damaged, a CannotRunError when it is in use or cannot be
+ * opened; then its files are what they were before.
  */
-export async function openIndex(
+export async function openIndexChecked(
   directory: StoreDirectory,
   writeBufferBytes: number = WRITE_BUFFER_BYTES,
-): Promise<Index> {
+): Promise<OpenedIndex> {
   try {
     await recoverAside(directory);
     const files = await readdir(directory.indexPath);
     if (files.length === 0) await create(directory);
     else if (!files.includes('CURRENT')) throw damaged(directory, 'its file CURRENT is missing');
+    const inspection = await inspectIndex(directory.indexPath);
     await setAside(directory);
-    return await openOverAside(directory, writeBufferBytes);
+    return await openOverAside(directory, inspection, writeBufferBytes);
   } catch (cause) {
     if (cause instanceof CannotRunError) throw cause;
+    if (cause instanceof DamagedFilesError) throw damaged(directory, cause.message, cause);
     throw cannotOpen(directory, cause);
   }
 }
 
 /** REQUIRES: the index is set aside. It stays so only when this throws an error of the file system. */
-async function openOverAside(directory: StoreDirectory, writeBufferBytes: number): Promise<Index> {
+async function openOverAside(
+  directory: StoreDirectory,
+  { lostInLogs, damagedTables, unchecked }: Inspection,
+  writeBufferBytes: number,
+): Promise<OpenedIndex> {
   const options = { ...INDEX_OPTIONS, writeBufferSize: writeBufferBytes };
   const index: Index = new ClassicLevel(directory.indexPath, options);
   try {
@@ -74,8 +116,11 @@ async function openOverAside(directory: StoreDirectory, writeBufferBytes: number
     if ((await index.get(SENTINEL)) === undefined) {
       throw damaged(directory, 'what it opens with is not what was stored');
     }
+    await readStoredState(index);
+    const lost = await keepWhatIsLost(directory, lostInLogs);
+    await breakSeal(directory.indexPath);
     await dropAside(directory);
-    return index;
+    return { index, lost, damagedTables, unchecked };
   } catch (cause) {
     await index.close();
     if (hasCode(cause, 'LEVEL_LOCKED')) {
@@ -85,9 +130,26 @@ async function openOverAside(directory: StoreDirectory, writeBufferBytes: number
     }
     await putBack(directory);
     if (cause instanceof CannotRunError) throw cause;
-    if (hasCode(cause, 'LEVEL_CORRUPTION')) throw damaged(directory, causeText(cause), cause);
+    if (hasCode(cause, 'LEVEL_CORRUPTION') || cause instanceof DamagedValueError) {
+      throw damaged(directory, causeText(cause), cause);
+    }
     throw cannotOpen(directory, cause);
   }
+}
+
+/** The recovery has dropped what it could not read, so the logs are kept as they were before. */
+async function keepWhatIsLost(
+  directory: StoreDirectory,
+  lostInLogs: readonly string[],
+): Promise<LostChanges | undefined> {
+  const { drops, bytes, logs } = await readDrops(directory.indexPath);
+  const causes = [...lostInLogs];
+  if (drops > 0) causes.push(`LevelDB dropped ${bytes} bytes of ${logs.join(', ') || 'a log'}`);
+  if (causes.length === 0) return undefined;
+  const keptIn = join(directory.quarantinePath, `index-${Date.now()}`);
+  await mkdir(keptIn, { recursive: true });
+  await keepFromAside(directory, /\.log$/, keptIn);
+  return { bytes, causes, keptIn };
 }
 
 /** Makes the index beside its place and moves it there whole, so that none is ever half made. */
@@ -108,12 +170,8 @@ async function create(directory: StoreDirectory): Promise<void> {
   await syncDirectory(directory.path);
 }
 
-function damaged(directory: StoreDirectory, why: string, cause?: unknown): CannotRunError {
-  return new CannotRunError(
-    `the index ${directory.indexPath} is damaged (${why}); nothing was changed, ` +
-      'put it back from a backup or choose another --db-path',
-    { cause },
-  );
+function damaged(directory: StoreDirectory, why: string, cause?: unknown): DamagedStoreError {
+  return new DamagedStoreError(`the index ${directory.indexPath} is damaged (${why})`, { cause });
 }
 
 function cannotOpen(directory: StoreDirectory, cause: unknown): CannotRunError {

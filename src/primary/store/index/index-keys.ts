@@ -2,6 +2,7 @@
  * The keys of the index: one byte that says what the value is, then its name. On disk: never
  * renumber, never reorder. docs/storage-format.md lists them.
  */
+import { crc32 } from 'node:zlib';
 
 const ENTRY = 'e';
 const META = 'm';
@@ -11,7 +12,7 @@ const SEGMENT = 's';
 export const ENTRY_BYTE = ENTRY.charCodeAt(0);
 
 /** Names under `m`. */
-export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment' | 'evicted';
+export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment' | 'evicted' | 'recount';
 
 /** The index key of an entry's record. */
 export function entryKey(key: string): Buffer {
@@ -66,6 +67,7 @@ export function entryRange(prefix: string): KeyRange {
   return { gte, lt };
 }
 
+export const META_RANGE: KeyRange = kindRange(META);
 export const PURGE_RANGE: KeyRange = kindRange(PURGE);
 export const SEGMENT_RANGE: KeyRange = kindRange(SEGMENT);
 
@@ -73,14 +75,53 @@ function kindRange(kind: string): KeyRange {
   return { gte: Buffer.from(kind), lt: Buffer.from([kind.charCodeAt(0) + 1]) };
 }
 
-/** A number as a value under `m`. */
-export function encodeNumber(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
+/** A value of the index is not what was written under its key. */
+export class DamagedValueError extends Error {
+  constructor(what: string) {
+    super(`${what} is damaged`);
+    this.name = 'DamagedValueError';
+  }
+}
+
+const NUMBER_BYTES = 8;
+const CHECKSUM_BYTES = 4;
+
+/** The value with the crc32 of key and value behind it. */
+export function withChecksum(key: Buffer, value: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(value.length + CHECKSUM_BYTES);
+  value.copy(bytes);
+  bytes.writeUInt32LE(crc32(value, crc32(key)), value.length);
   return bytes;
 }
 
-/** The number under `m`, or `absent` where there is none. */
-export function decodeNumber(bytes: Buffer | undefined, absent: number): number {
-  return bytes === undefined ? absent : Number(bytes.readBigUInt64LE(0));
+/**
+ * The value of `valueBytes` bytes that was stored under `key`, with its checksum or, as early stores
+ * have it, without. Throws a DamagedValueError for anything else.
+ */
+export function verifiedValue(key: Buffer, stored: Buffer, valueBytes: number): Buffer {
+  const value = stored.subarray(0, valueBytes);
+  if (stored.length === valueBytes) return value;
+  if (
+    stored.length === valueBytes + CHECKSUM_BYTES &&
+    stored.readUInt32LE(valueBytes) === crc32(value, crc32(key))
+  ) {
+    return value;
+  }
+  throw new DamagedValueError(`the value under ${JSON.stringify(key.toString('latin1'))}`);
+}
+
+/** A number as the value of this name under `m`. */
+export function encodeNumber(name: MetaName, value: number): Buffer {
+  const bytes = Buffer.alloc(NUMBER_BYTES);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return withChecksum(metaKey(name), bytes);
+}
+
+/**
+ * The number of this name under `m`, or `absent` where there is none. Throws a DamagedValueError when
+ * it is not as it was written.
+ */
+export function decodeNumber(name: MetaName, bytes: Buffer | undefined, absent: number): number {
+  if (bytes === undefined) return absent;
+  return Number(verifiedValue(metaKey(name), bytes, NUMBER_BYTES).readBigUInt64LE(0));
 }

@@ -65,6 +65,8 @@ export class DeadSegments {
 
   async #sweep(): Promise<boolean> {
     // A drop is marked in the index first, which takes no writes at present.
+    // After damage, what no counter says is alive may be alive all the same.
+    if (!this.#options.store.countsAreSure) return false;
     if (this.#options.store.failure !== undefined) return false;
     let hasDropped = false;
     for (const stats of this.#candidates()) {

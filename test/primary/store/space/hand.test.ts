@@ -22,7 +22,7 @@ async function handOver(
   now: () => number = Date.now,
 ) {
   const { directory, index } = await openedIndex(test);
-  const store = await EntryStore.load(index, now);
+  const store = await EntryStore.load(index, { now });
   const segment = await store.grantSegment(1);
   const commit = (key: string, expiresAtMs = 0): Promise<unknown> =>
     store.commit(1, key, recordOf(key, { segment, expiresAtMs }));
