@@ -85,6 +85,15 @@ export class EntryStore {
     return this.#run(operations.finishPurges(versions));
   }
 
+  /** Where the hand goes on, as it was saved last; undefined when it never was. */
+  get handPosition(): Buffer | undefined {
+    return this.#state.handPosition;
+  }
+
+  saveHandPosition(position: Buffer): Promise<void> {
+    return this.#run(operations.saveHandPosition(position));
+  }
+
   get pendingPurges(): readonly Purge[] {
     return [...this.#state.purges.pending];
   }

@@ -26,6 +26,8 @@ export interface StoreState {
   nextSegment: number;
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
+  /** Where the hand goes on, as it saved it; see space/hand-position.ts. */
+  handPosition: Buffer | undefined;
 }
 
 /**
@@ -33,11 +35,12 @@ export interface StoreState {
  * something that cannot be read.
  */
 export async function loadState(index: Index): Promise<StoreState> {
-  const [versions, count, clear, nextSegment] = await index.getMany([
+  const [versions, count, clear, nextSegment, handPosition] = await index.getMany([
     metaKey('versions'),
     metaKey('count'),
     metaKey('clear'),
     metaKey('next-segment'),
+    metaKey('hand'),
   ]);
   const epoch = decodeNumber(versions, VERSIONS_PER_EPOCH);
   await index.put(metaKey('versions'), encodeNumber(epoch + VERSIONS_PER_EPOCH), { sync: true });
@@ -57,6 +60,7 @@ export async function loadState(index: Index): Promise<StoreState> {
     nextSegment: decodeNumber(nextSegment, 1),
     segments,
     purges,
+    handPosition,
   };
 }
 

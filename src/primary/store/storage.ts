@@ -167,12 +167,19 @@ export class Storage {
   }
 
   async #start(): Promise<Running> {
-    const { directory, log, onDrop } = this.#options;
+    const { directory, log, onDrop, settings } = this.#options;
     const now = this.#options.now ?? Date.now;
     const { indexPath, segmentsPath } = directory;
     const entries = await this.#load(now);
     const jobs = new JobPool();
-    const hand = new Hand({ store: entries, jobs, indexPath, log, now });
+    const hand = new Hand({
+      store: entries,
+      jobs,
+      indexPath,
+      entriesPerSecond: settings.handEntriesPerSecond,
+      log,
+      now,
+    });
     const deadSegments = new DeadSegments({
       store: entries,
       jobs,

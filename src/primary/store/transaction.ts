@@ -41,6 +41,7 @@ export class Transaction {
   #clearVersion: number;
   #sync = false;
   #reservedUpTo: number | undefined;
+  #handPosition: Buffer | undefined;
 
   /** `before` holds the records that stand in the index for every key the batch will touch. */
   constructor(state: StoreState, before: ReadonlyMap<string, Buffer | undefined>, nowMs: number) {
@@ -174,6 +175,11 @@ export class Transaction {
     this.#donePurges.add(version);
   }
 
+  /** Saves where the hand goes on after a restart. */
+  saveHandPosition(position: Buffer): void {
+    this.#handPosition = position;
+  }
+
   /** After a clear nothing of before counts any more, although the records are still being removed. */
   #clearAccounting(version: number): void {
     this.#clearVersion = version;
@@ -233,6 +239,7 @@ export class Transaction {
     if (this.#reservedUpTo !== undefined) {
       put(metaKey('versions'), encodeNumber(this.#reservedUpTo));
     }
+    if (this.#handPosition !== undefined) put(metaKey('hand'), this.#handPosition);
     if (this.#count !== this.#state.count) put(metaKey('count'), encodeNumber(this.#count));
     if (this.#nextSegment !== this.#state.nextSegment) {
       put(metaKey('next-segment'), encodeNumber(this.#nextSegment));
@@ -255,6 +262,7 @@ export class Transaction {
     for (const purge of this.#newPurges) state.purges.add(purge);
     for (const [purge, entries] of this.#credits) purge.matched += entries;
     for (const version of this.#donePurges) state.purges.remove(version);
+    if (this.#handPosition !== undefined) state.handPosition = this.#handPosition;
   }
 }
 

@@ -11,7 +11,7 @@ const SEGMENT = 's';
 export const ENTRY_BYTE = ENTRY.charCodeAt(0);
 
 /** Names under `m`. */
-export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment';
+export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment' | 'hand';
 
 /** The index key of an entry's record. */
 export function entryKey(key: string): Buffer {
@@ -66,6 +66,8 @@ export function entryRange(prefix: string): KeyRange {
   return { gte, lt };
 }
 
+/** All entries. */
+export const ENTRIES: KeyRange = entryRange('');
 export const PURGE_RANGE: KeyRange = kindRange(PURGE);
 export const SEGMENT_RANGE: KeyRange = kindRange(SEGMENT);
 
