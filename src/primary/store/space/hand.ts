@@ -33,6 +33,8 @@ const ENTRIES_PER_CHUNK_MAX = 4096;
 const CHUNKS_PER_SECOND = 10;
 /** Removals in one operation of the write lane, so that writes wait for few of them. */
 const REMOVALS_PER_OPERATION = 512;
+/** Purges that one operation forgets; 10,000 at once would stop the event loop for a while. */
+const PURGES_PER_OPERATION = 512;
 /** After `kill -9` so much is looked at again; an orderly stop saves the position by itself. */
 const CHUNKS_PER_SAVE = 32;
 /** A pass that removed more is worth a line in everybody's log. */
@@ -175,7 +177,10 @@ export class Hand {
       this.#round = undefined;
       this.#nextRoundAtMs = now() + this.#roundPauseMs;
     } else {
-      await store.finishPurges(pass.covered);
+      const { covered } = pass;
+      for (let from = 0; from < covered.length; from += PURGES_PER_OPERATION) {
+        await store.finishPurges(covered.slice(from, from + PURGES_PER_OPERATION));
+      }
       this.#purging = undefined;
       this.#isRoundsTurn = true;
       this.#waiters.release(pass.covered);
@@ -196,7 +201,10 @@ export class Hand {
     });
   }
 
-  /** Needs no sync: in LevelDB's log it stands behind the removals, so it is lost before they are. */
+  /**
+   * Not synced: it stands behind the removals in LevelDB's log, so whatever ends the process loses it
+   * before them.
+   */
   async #save(): Promise<void> {
     const position = this.#position;
     this.#chunksSinceSave = 0;
