@@ -128,6 +128,17 @@ export function expiresAtOf(encoded: Buffer): number {
   return readUint64(encoded, EXPIRES_AT);
 }
 
+/**
+ * Until when the entry is of use: its expiry, or the end of its stale windows where they last longer.
+ * Unix milliseconds; 0 for ever. REQUIRES: a whole head.
+ */
+export function usefulUntilOf(encoded: Buffer): number {
+  const expiresAtMs = expiresAtOf(encoded);
+  if (expiresAtMs === 0) return 0;
+  const revalidateUntilMs = readUint64(encoded, STALE_REVALIDATE_AT);
+  return Math.max(expiresAtMs, revalidateUntilMs, readUint64(encoded, STALE_ERROR_AT));
+}
+
 /** Where the body lies. REQUIRES: a whole head. */
 export function pointerOf(encoded: Buffer): Pointer {
   return {

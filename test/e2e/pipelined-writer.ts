@@ -9,6 +9,8 @@ export interface Load {
   readonly connections: number;
   key(nth: number): string;
   body(nth: number): string;
+  /** Header lines of a request beside Host and Content-Length, each with its line end. */
+  headers?(nth: number): string;
 }
 
 const IN_FLIGHT_PER_CONNECTION = 64;
@@ -63,7 +65,8 @@ function runConnection(load: Load, take: () => number | undefined): Promise<void
 function requestFor(load: Load, nth: number): string {
   const body = load.body(nth);
   const length = Buffer.byteLength(body);
-  return `POST /pickle/${load.key(nth)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n${body}`;
+  const headers = `Host: localhost\r\nContent-Length: ${length}\r\n${load.headers?.(nth) ?? ''}`;
+  return `POST /pickle/${load.key(nth)} HTTP/1.1\r\n${headers}\r\n${body}`;
 }
 
 function isWhole(answer: string): boolean {

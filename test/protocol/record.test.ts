@@ -12,6 +12,7 @@ import {
   RECORD_HEAD_BYTES,
   stampVersion,
   storedBytesOf,
+  usefulUntilOf,
   versionOf,
   withWholeHead,
 } from '../../src/protocol/record.ts';
@@ -24,7 +25,7 @@ const records: fc.Arbitrary<EntryRecord> = fc.record(
     kind: fc.constantFrom(Kind.json, Kind.raw),
     version: count,
     storedAtMs: count,
-    expiresAtMs: count,
+    expiresAtMs: fc.oneof(count, fc.constant(0)),
     staleWhileRevalidateUntilMs: count,
     staleIfErrorUntilMs: count,
     pointer: fc.record({ segment: fc.nat(0xffff_ffff), offset: count }, { noNullPrototype: true }),
@@ -49,6 +50,12 @@ const keys = fc
   .string({ minLength: 1, maxLength: 64, unit: 'grapheme' })
   .map((k) => Buffer.from(k));
 
+function usefulUntil(record: EntryRecord): number {
+  const { expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs } = record;
+  if (expiresAtMs === 0) return 0;
+  return Math.max(expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs);
+}
+
 describe('a record', () => {
   it('comes out as it went in, with its head readable alone', () => {
     fc.assert(
@@ -57,6 +64,7 @@ describe('a record', () => {
         assert.deepEqual(decodeRecord(key, encoded), record);
         assert.equal(versionOf(encoded), record.version);
         assert.equal(expiresAtOf(encoded), record.expiresAtMs);
+        assert.equal(usefulUntilOf(encoded), usefulUntil(record));
         assert.deepEqual(pointerOf(encoded), record.pointer);
         assert.equal(storedBytesOf(encoded), record.storedBytes);
       }),

@@ -133,6 +133,17 @@ export class EntryStore {
     await this.#run(operations.finishPurges(versions));
   }
 
+  /** Where the hand goes on, as it was saved last; undefined when it never was. */
+  get handPosition(): Buffer | undefined {
+    return this.#state.handPosition;
+  }
+
+  /** Saves where the hand goes on; what it removed before that is on disk first. */
+  async saveHandPosition(position: Buffer): Promise<void> {
+    await this.#barrier.syncLogs();
+    await this.#run(operations.saveHandPosition(position));
+  }
+
   get pendingPurges(): readonly Purge[] {
     return [...this.#state.purges.pending];
   }

@@ -155,7 +155,14 @@ export class OpenStore {
     const jobs = new JobPool();
     this.jobs = jobs;
     this.reserve = new Reserve(directory, storeBytesMax);
-    this.hand = new Hand({ store: entries, jobs, indexPath, log, now });
+    this.hand = new Hand({
+      store: entries,
+      jobs,
+      indexPath,
+      entriesPerSecond: settings.handEntriesPerSecond,
+      log,
+      now,
+    });
     const pins = new Pins();
     this.deadSegments = new DeadSegments({
       store: entries,

@@ -87,6 +87,11 @@ export function finishPurges(versions: readonly number[]): LaneOperation<void> {
   };
 }
 
+/** Saves where the hand goes on after a restart. */
+export function saveHandPosition(position: Buffer): LaneOperation<void> {
+  return { keys: [], apply: (transaction) => transaction.saveHandPosition(position) };
+}
+
 /** Grants `writer` a new segment of at most `bytes`; on disk before it is answered. */
 export function grantSegment(writer: number, bytes: number): LaneOperation<number> {
   return { keys: [], apply: (transaction) => transaction.grantSegment(writer, bytes) };

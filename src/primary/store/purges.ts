@@ -101,9 +101,10 @@ export class Purges {
     if (purge === undefined) return;
     this.#pending.delete(version);
     const byPrefix = this.#byLength.get(purge.prefix.length);
-    const rest = byPrefix?.get(purge.prefix)?.filter((other) => other !== purge) ?? [];
-    if (rest.length > 0) byPrefix?.set(purge.prefix, rest);
-    else byPrefix?.delete(purge.prefix);
+    const samePrefix = byPrefix?.get(purge.prefix) ?? [];
+    const at = samePrefix.indexOf(purge);
+    if (at >= 0) samePrefix.splice(at, 1);
+    if (samePrefix.length === 0) byPrefix?.delete(purge.prefix);
     if (byPrefix?.size === 0) this.#byLength.delete(purge.prefix.length);
   }
 

@@ -30,6 +30,8 @@ export interface StoreState {
    * the recount has only to add what they are off by.
    */
   countsAreSure: boolean;
+  /** Where the hand goes on, as it saved it; see space/hand-position.ts. */
+  handPosition: Buffer | undefined;
 }
 
 /**
@@ -64,6 +66,8 @@ export async function loadState(index: Index, lostChanges = false): Promise<Stor
     segments: new Map(stored.segments),
     purges,
     countsAreSure,
+    // What was removed before it may be back.
+    handPosition: lostChanges ? undefined : stored.handPosition,
   };
 }
 

@@ -47,6 +47,7 @@ export class Transaction {
   #sync = false;
   #recounted = false;
   #reservedUpTo: number | undefined;
+  #handPosition: Buffer | undefined;
 
   /** `before` holds the records that stand in the index for every key the batch will touch. */
   constructor(state: StoreState, before: ReadonlyMap<string, Buffer | undefined>, nowMs: number) {
@@ -213,6 +214,11 @@ export class Transaction {
     this.#donePurges.add(version);
   }
 
+  /** Saves where the hand goes on after a restart. */
+  saveHandPosition(position: Buffer): void {
+    this.#handPosition = position;
+  }
+
   /** After a clear nothing of before counts any more, although the records are still being removed. */
   #clearAccounting(version: number): void {
     this.#clearVersion = version;
@@ -291,6 +297,7 @@ export class Transaction {
     if (this.#reservedUpTo !== undefined) {
       put(metaKey('versions'), encodeNumber('versions', this.#reservedUpTo));
     }
+    if (this.#handPosition !== undefined) put(metaKey('hand'), this.#handPosition);
     if (this.#count !== this.#state.count || this.#recounted) {
       put(metaKey('count'), encodeNumber('count', Math.max(0, this.#count)));
     }
@@ -325,6 +332,7 @@ export class Transaction {
     for (const purge of this.#newPurges) state.purges.add(purge);
     for (const [purge, entries] of this.#credits) purge.matched += entries;
     for (const version of this.#donePurges) state.purges.remove(version);
+    if (this.#handPosition !== undefined) state.handPosition = this.#handPosition;
   }
 }
 

@@ -33,18 +33,21 @@ export interface RecordOptions {
   readonly offset?: number;
   readonly storedBytes?: number;
   readonly expiresAtMs?: number;
+  readonly staleWhileRevalidateUntilMs?: number;
+  readonly staleIfErrorUntilMs?: number;
 }
 
 /** The record of a body that lies in a segment. */
 export function recordOf(key: string, options: RecordOptions = {}): Buffer {
   const { segment = 1, offset = 100, storedBytes = 10, expiresAtMs = 0 } = options;
+  const { staleWhileRevalidateUntilMs = 0, staleIfErrorUntilMs = 0 } = options;
   return encodeRecord(Buffer.from(key), {
     kind: Kind.raw,
     version: 0,
     storedAtMs: 1,
     expiresAtMs,
-    staleWhileRevalidateUntilMs: 0,
-    staleIfErrorUntilMs: 0,
+    staleWhileRevalidateUntilMs,
+    staleIfErrorUntilMs,
     pointer: { segment, offset },
     plainBytes: storedBytes,
     storedBytes,

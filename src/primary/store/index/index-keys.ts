@@ -12,7 +12,14 @@ const SEGMENT = 's';
 export const ENTRY_BYTE = ENTRY.charCodeAt(0);
 
 /** Names under `m`. */
-export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment' | 'evicted' | 'recount';
+export type MetaName =
+  | 'versions'
+  | 'count'
+  | 'clear'
+  | 'next-segment'
+  | 'evicted'
+  | 'hand'
+  | 'recount';
 
 /** The index key of an entry's record. */
 export function entryKey(key: string): Buffer {
@@ -68,6 +75,8 @@ export function entryRange(prefix: string): KeyRange {
 }
 
 export const META_RANGE: KeyRange = kindRange(META);
+/** All entries. */
+export const ENTRIES: KeyRange = entryRange('');
 export const PURGE_RANGE: KeyRange = kindRange(PURGE);
 export const SEGMENT_RANGE: KeyRange = kindRange(SEGMENT);
 

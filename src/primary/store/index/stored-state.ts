@@ -26,6 +26,8 @@ export interface StoredState {
   readonly clear: number;
   readonly nextSegment: number;
   readonly evicted: number;
+  /** As the hand saved it, unverified; see space/hand-position.ts. */
+  readonly handPosition: Buffer | undefined;
   readonly purges: readonly Purge[];
   readonly segments: ReadonlyMap<number, SegmentStats>;
   /** False when counters are damaged, or were before and have not been counted again. */
@@ -65,6 +67,7 @@ export async function readStoredState(index: Readable): Promise<StoredState> {
     ),
     // Only shown, so damage to it matters to nobody.
     evicted: unlessDamaged(() => decodeNumber('evicted', meta.get('evicted'), 0)) ?? 0,
+    handPosition: meta.get('hand'),
     purges,
     segments,
     countsAreSure: areIntact && count !== undefined && !meta.has('recount'),

@@ -5,59 +5,99 @@
 import type { Logger } from 'pino';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
-import { entryRange, type KeyRange } from '../index/index-keys.ts';
 import type { Purge } from '../purges.ts';
+import { decodeHandPosition, encodeHandPosition } from './hand-position.ts';
+import { type HandProgress, progressOf } from './hand-progress.ts';
+import { Pass } from './pass.ts';
+import { PurgeWaiters } from './purge-waiters.ts';
+import { type Clock, RateLimit, SYSTEM_CLOCK } from './rate-limit.ts';
 
 export interface HandOptions {
   readonly store: EntryStore;
   readonly jobs: Pick<Jobs, 'scanEntries'>;
   readonly indexPath: string;
+  /** What passes look at in a second at most, and rounds as much again. */
+  readonly entriesPerSecond: number;
   readonly log: Logger;
   readonly now: () => number;
+  readonly clock?: Clock;
   /** Pause between two rounds that look for what has expired. */
   readonly roundPauseMs?: number;
 }
 
-/** An expired entry stays this long, so that a 404 can say "expired". */
+/** An entry stays this long after its last use, so that a 404 can say "expired". */
 const EXPIRED_GRACE_MS = 60_000;
 const ROUND_PAUSE_MS = 60_000;
-const ENTRIES_PER_CHUNK = 4096;
-/** Bounds a round in the background to about 40,000 entries per second. */
-const CHUNK_PAUSE_MS = 100;
+const ENTRIES_PER_CHUNK_MAX = 4096;
+/** At a low rate chunks are smaller, so that the work is spread evenly. */
+const CHUNKS_PER_SECOND = 10;
 /** Removals in one operation of the write lane, so that writes wait for few of them. */
 const REMOVALS_PER_OPERATION = 512;
+/** Purges that one operation forgets; 10,000 at once would stop the event loop for a while. */
+const PURGES_PER_OPERATION = 512;
+/** After `kill -9` so much is looked at again; an orderly stop saves the position by itself. */
+const CHUNKS_PER_SAVE = 32;
+/** A pass that removed more is worth a line in everybody's log. */
+const REMOVED_WORTH_TELLING = 100_000;
 const RETRY_MS = 1000;
 /** An index that takes no writes stays so until it is opened again. */
 const RETRY_AFTER_FAILURE_MS = 60_000;
 
 export class Hand {
   readonly #options: HandOptions;
+  readonly #clock: Clock;
   readonly #roundPauseMs: number;
-  readonly #waiters = new Map<number, (() => void)[]>();
-  /** Where the round in the background goes on; undefined between two rounds. */
-  #roundAt: Buffer | undefined;
+  readonly #entriesPerChunk: number;
+  readonly #passLimit: RateLimit;
+  /** Apart from that of passes, so that no prefix delete waits for what a round has done. */
+  readonly #roundLimit: RateLimit;
+  readonly #waiters = new PurgeWaiters();
+  #purging: Pass | undefined;
+  #round: Pass | undefined;
   #nextRoundAtMs: number;
-  #wake: () => void = () => undefined;
-  #isAwake = false;
+  /** After each pass a round may do a chunk: else steady purges would keep it from ever ending. */
+  #isRoundsTurn = false;
+  #chunksSinceSave = 0;
+  #saved: Buffer;
+  #waking = new AbortController();
   #isStopped = false;
   #running: Promise<void> | undefined;
 
   constructor(options: HandOptions) {
     this.#options = options;
+    const { store, now, entriesPerSecond } = options;
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#roundPauseMs = options.roundPauseMs ?? ROUND_PAUSE_MS;
-    this.#nextRoundAtMs = options.now() + this.#roundPauseMs;
+    this.#entriesPerChunk = Math.min(
+      ENTRIES_PER_CHUNK_MAX,
+      Math.ceil(entriesPerSecond / CHUNKS_PER_SECOND),
+    );
+    this.#passLimit = new RateLimit(entriesPerSecond, this.#clock);
+    this.#roundLimit = new RateLimit(entriesPerSecond, this.#clock);
+    this.#nextRoundAtMs = now() + this.#roundPauseMs;
+    const { purging, round } = decodeHandPosition(store.handPosition);
+    this.#purging = purging && Pass.resumed(purging, store.pendingPurges);
+    this.#round = round && Pass.resumed(round, []);
+    this.#saved = this.#position;
+  }
+
+  get progress(): HandProgress {
+    return progressOf(this.#purging ?? this.#round);
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when the chunk under way is done; what was not finished goes on after the next start. */
+  /**
+   * Resolves when the chunk under way is done and the position is saved; what was not finished goes
+   * on after the next start.
+   */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#wakeUp();
+    this.#waking.abort();
     await this.#running;
-    this.#releaseWaiters();
+    this.#waiters.releaseAll();
   }
 
   /**
@@ -66,23 +106,9 @@ export class Hand {
    */
   workOff(purge: Purge): Promise<void> {
     if (this.#isStopped || this.#options.store.failure !== undefined) return Promise.resolve();
-    const done = new Promise<void>((resolve) => {
-      const waiters = this.#waiters.get(purge.version);
-      if (waiters === undefined) this.#waiters.set(purge.version, [resolve]);
-      else waiters.push(resolve);
-    });
-    this.#wakeUp();
+    const done = this.#waiters.waitFor(purge.version);
+    this.#waking.abort();
     return done;
-  }
-
-  #releaseWaiters(): void {
-    for (const waiters of this.#waiters.values()) for (const resolve of waiters) resolve();
-    this.#waiters.clear();
-  }
-
-  #wakeUp(): void {
-    this.#isAwake = true;
-    this.#wake();
   }
 
   async #run(): Promise<void> {
@@ -90,87 +116,115 @@ export class Hand {
       try {
         await this.#step();
       } catch (error) {
-        if (this.#isStopped) return;
+        if (this.#isStopped) break;
         this.#options.log.error({ err: error }, 'the hand could not go on; it tries again');
         const isFailed = this.#options.store.failure !== undefined;
-        if (isFailed) this.#releaseWaiters();
+        if (isFailed) this.#waiters.releaseAll();
         await this.#sleep(isFailed ? RETRY_AFTER_FAILURE_MS : RETRY_MS);
       }
     }
+    await this.#saveAtEnd();
   }
 
   async #step(): Promise<void> {
-    const oldest = this.#options.store.pendingPurges[0];
-    if (oldest !== undefined) {
-      await this.#workOffPass(oldest);
-    } else if (this.#roundAt !== undefined || this.#options.now() >= this.#nextRoundAtMs) {
-      await this.#roundChunk();
-      await this.#sleep(CHUNK_PAUSE_MS);
-    } else {
-      await this.#sleep(Math.min(this.#nextRoundAtMs - this.#options.now(), this.#roundPauseMs));
+    const pass = this.#choose();
+    if (pass === undefined) {
+      return this.#sleep(Math.min(this.#nextRoundAtMs - this.#options.now(), this.#roundPauseMs));
     }
+    const limit = pass.isRound ? this.#roundLimit : this.#passLimit;
+    // A purge that comes meanwhile wakes the hand, and then it chooses again.
+    if (limit.waitMs > 0) return this.#sleep(limit.waitMs);
+    if (!pass.isDone) await this.#chunk(pass, limit);
+    if (pass.isDone) await this.#finish(pass);
+    else if (this.#chunksSinceSave >= CHUNKS_PER_SAVE) await this.#save();
   }
 
-  /** One pass over the range of a purge finishes all older purges inside that range with it. */
-  async #workOffPass(purge: Purge): Promise<void> {
-    const { store } = this.#options;
-    // A purge that is committed while the pass is under way was not looked for from its begin.
-    const covered = store.pendingPurges
-      .filter((other) => other.prefix.startsWith(purge.prefix))
-      .map((other) => other.version);
-    const range = entryRange(purge.prefix);
-    for (let at: Buffer | undefined = range.gte; at !== undefined && !this.#isStopped; ) {
-      at = await this.#chunk({ gte: at, lt: range.lt });
+  /** Purges go first. Nothing is to be done when it answers undefined. */
+  #choose(): Pass | undefined {
+    const { store, now } = this.#options;
+    if (this.#purging === undefined) {
+      const purges = store.pendingPurges;
+      if (purges.length > 0) this.#purging = Pass.over(purges, now());
     }
-    if (this.#isStopped) return;
-    await store.finishPurges(covered);
-    for (const version of covered) {
-      for (const resolve of this.#waiters.get(version) ?? []) resolve();
-      this.#waiters.delete(version);
-    }
+    if (now() >= this.#nextRoundAtMs) this.#round ??= Pass.round(now());
+    const isRoundsTurn = this.#isRoundsTurn && this.#roundLimit.waitMs === 0;
+    this.#isRoundsTurn = false;
+    return isRoundsTurn ? (this.#round ?? this.#purging) : (this.#purging ?? this.#round);
   }
 
-  async #roundChunk(): Promise<void> {
-    const range = entryRange('');
-    this.#roundAt = await this.#chunk({ gte: this.#roundAt ?? range.gte, lt: range.lt });
-    if (this.#roundAt === undefined) {
-      this.#nextRoundAtMs = this.#options.now() + this.#roundPauseMs;
-    }
-  }
-
-  /** Scans one chunk and has removed what it finds. Answers where to go on. */
-  async #chunk(range: KeyRange): Promise<Buffer | undefined> {
+  /** Scans one chunk and has removed what it finds. */
+  async #chunk(pass: Pass, limit: RateLimit): Promise<void> {
     const { store, jobs, indexPath, now } = this.#options;
-    const { dead, next } = await jobs.scanEntries({
+    const { dead, ...scanned } = await jobs.scanEntries({
       indexPath,
-      gte: range.gte,
-      lt: range.lt,
-      entriesMax: ENTRIES_PER_CHUNK,
+      ...pass.next(),
+      entriesMax: this.#entriesPerChunk,
       expiredBeforeMs: now() - EXPIRED_GRACE_MS,
       clearVersion: store.clearVersion,
-      purges: store.pendingPurges.map(({ version, prefix }) => ({ version, prefix })),
     });
+    limit.spend(scanned.scanned);
+    let removed = 0;
     for (let from = 0; from < dead.length; from += REMOVALS_PER_OPERATION) {
-      await store.removeSeen(dead.slice(from, from + REMOVALS_PER_OPERATION));
+      removed += await store.removeSeen(dead.slice(from, from + REMOVALS_PER_OPERATION));
     }
-    return next === undefined ? undefined : Buffer.from(next);
+    pass.advance(scanned, removed);
+    this.#chunksSinceSave += 1;
+  }
+
+  async #finish(pass: Pass): Promise<void> {
+    const { store, now, log } = this.#options;
+    if (pass.isRound) {
+      this.#round = undefined;
+      this.#nextRoundAtMs = now() + this.#roundPauseMs;
+    } else {
+      const { covered } = pass;
+      for (let from = 0; from < covered.length; from += PURGES_PER_OPERATION) {
+        await store.finishPurges(covered.slice(from, from + PURGES_PER_OPERATION));
+      }
+      this.#purging = undefined;
+      this.#isRoundsTurn = true;
+      this.#waiters.release(pass.covered);
+    }
+    const { scanned, removed, covered } = pass;
+    const figures = { purges: covered.length, scanned, removed, tookMs: now() - pass.startedAtMs };
+    const what = pass.isRound ? 'expired entries removed' : 'purges worked off';
+    if (removed > REMOVED_WORTH_TELLING) log.info(figures, what);
+    else log.debug(figures, what);
+    // What is left of a pass stands for no purge any more; a round would be taken up again.
+    if (pass.isRound) await this.#save();
+  }
+
+  get #position(): Buffer {
+    return encodeHandPosition({
+      purging: this.#purging?.position,
+      round: this.#round?.position,
+    });
+  }
+
+  /**
+   * Not synced: it stands behind the removals in LevelDB's log, so whatever ends the process loses it
+   * before them.
+   */
+  async #save(): Promise<void> {
+    const position = this.#position;
+    this.#chunksSinceSave = 0;
+    if (position.equals(this.#saved)) return;
+    await this.#options.store.saveHandPosition(position);
+    this.#saved = position;
+  }
+
+  async #saveAtEnd(): Promise<void> {
+    if (this.#options.store.failure !== undefined) return;
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the hand could not save its position');
+    }
   }
 
   #sleep(ms: number): Promise<void> {
-    if (this.#isAwake) {
-      this.#isAwake = false;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, Math.max(0, ms));
-      this.#wake = done;
-      const hand = this;
-      function done(): void {
-        clearTimeout(timer);
-        hand.#wake = () => undefined;
-        hand.#isAwake = false;
-        resolve();
-      }
-    });
+    if (this.#isStopped) return Promise.resolve();
+    this.#waking = new AbortController();
+    return this.#clock.sleep(Math.max(0, ms), this.#waking.signal);
   }
 }
