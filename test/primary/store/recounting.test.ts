@@ -18,7 +18,8 @@ import {
   decodeSegmentStats,
   encodeSegmentStats,
 } from '../../../src/primary/store/segment-stats.ts';
-import { pointerOf, storedBytesOf, versionOf } from '../../../src/protocol/record.ts';
+import { pointerOf, versionOf } from '../../../src/protocol/record.ts';
+import { occupiedBytesOf } from '../../../src/segments/format.ts';
 import { openedIndex, recordOf, SILENT } from './store-setup.ts';
 
 const WRITER = 1;
@@ -50,12 +51,12 @@ async function spoil(index: Index): Promise<void> {
 async function assertExact(index: Index, store: EntryStore): Promise<void> {
   let count = 0;
   const bySegment = new Map<number, [number, number]>();
-  for await (const [, record] of index.iterator(entryRange(''))) {
+  for await (const [indexKey, record] of index.iterator(entryRange(''))) {
     if (versionOf(record) <= store.clearVersion) continue;
     count += 1;
     const { segment } = pointerOf(record);
     const [records, bytes] = bySegment.get(segment) ?? [0, 0];
-    bySegment.set(segment, [records + 1, bytes + storedBytesOf(record)]);
+    bySegment.set(segment, [records + 1, bytes + occupiedBytesOf(indexKey.length - 1, record)]);
   }
   assert.equal(store.count, count);
   for (const { id, records, bytesLive } of store.segments.values()) {

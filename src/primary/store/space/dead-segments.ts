@@ -68,13 +68,15 @@ export class DeadSegments {
     // After damage, what no counter says is alive may be alive all the same.
     if (!this.#options.store.countsAreSure) return false;
     if (this.#options.store.failure !== undefined) return false;
+    const { pins } = this.#options;
     let hasDropped = false;
     for (const stats of this.#candidates()) {
       if (this.#isStopped) return hasDropped;
       try {
-        if (stats.state === SegmentState.dropping) await this.#drop(stats.id);
-        else if (await this.#isDead(stats)) await this.#markAndDrop(stats.id);
-        else continue;
+        const isMarked = stats.state === SegmentState.dropping || (await this.#mark(stats));
+        // It stays marked while somebody holds it, and a later sweep drops it.
+        if (!isMarked || pins.isPinned(stats.id)) continue;
+        await this.#drop(stats.id);
         hasDropped = true;
       } catch (error) {
         this.#options.log.error({ err: error, segment: stats.id }, 'a dead segment stays for now');
@@ -96,11 +98,8 @@ export class DeadSegments {
   }
 
   #candidates(): Readonly<SegmentStats>[] {
-    const { store, pins } = this.#options;
-    return [...store.segments.values()].filter(
-      ({ id, state, records }) =>
-        state !== SegmentState.open && records === 0 && !pins.isPinned(id),
-    );
+    const all = [...this.#options.store.segments.values()];
+    return all.filter(({ state, records }) => state !== SegmentState.open && records === 0);
   }
 
   async #isDead(stats: Readonly<SegmentStats>): Promise<boolean> {
@@ -129,10 +128,9 @@ export class DeadSegments {
     return false;
   }
 
-  async #markAndDrop(segment: number): Promise<void> {
-    if (!(await this.#options.store.markDropping(segment))) return;
-    // It stays marked while somebody holds it, and a later sweep drops it.
-    if (!this.#options.pins.isPinned(segment)) await this.#drop(segment);
+  /** Whether the segment is dead, and marked as such. */
+  async #mark(stats: Readonly<SegmentStats>): Promise<boolean> {
+    return (await this.#isDead(stats)) && (await this.#options.store.markDropping(stats.id));
   }
 
   /** Records anywhere in the index that point into the segment, up to some. */

@@ -17,8 +17,8 @@ import { contentOf, directoryElsewhere, FAST, RAW, servedStore } from './backup-
 const MiB = 1024 * 1024;
 const SLOW = 1 * MiB;
 
-const refusal = (pattern: RegExp): { name: string; message: RegExp } => ({
-  name: 'CannotRunError',
+const refusal = (pattern: RegExp): { name: RegExp; message: RegExp } => ({
+  name: /^(CannotRunError|DamagedStoreError)$/,
   message: pattern,
 });
 const cancelled = (pattern: RegExp): { name: string; message: RegExp } => ({

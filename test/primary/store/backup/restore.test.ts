@@ -35,8 +35,8 @@ const request = (from: string): RestoreRequest => ({
   bytesPerSecond: FAST,
   signal: new AbortController().signal,
 });
-const refusal = (pattern: RegExp): { name: string; message: RegExp } => ({
-  name: 'CannotRunError',
+const refusal = (pattern: RegExp): { name: RegExp; message: RegExp } => ({
+  name: /^(CannotRunError|DamagedStoreError)$/,
   message: pattern,
 });
 

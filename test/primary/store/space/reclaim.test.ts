@@ -48,8 +48,19 @@ async function started(
   settings: Partial<StoreSettings>,
   now: () => number = Date.now,
 ): Promise<{ server: TestServer; worker: TestWorker; store: Store }> {
-  const server = await TestServer.start(await temporaryDirectory(test), now, 4 * MiB, settings);
-  test.after(() => server.stop());
+  // The server stops before its directory goes.
+  const cleanUps: (() => Promise<void>)[] = [];
+  const after = (cleanUp: () => Promise<void>): void => void cleanUps.unshift(cleanUp);
+  test.after(async () => {
+    for (const cleanUp of cleanUps) await cleanUp();
+  });
+  const server = await TestServer.start(
+    await temporaryDirectory({ after }),
+    now,
+    4 * MiB,
+    settings,
+  );
+  after(() => server.stop());
   const worker = server.addWorker();
   return { server, worker, store: worker.store };
 }
