@@ -8,7 +8,8 @@ import { Command, CommanderError } from 'commander';
 import { type Config, OPTIONS } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { addOption, flagTexts } from './cli-options.ts';
-import { runImport } from './commands/import/command.ts';
+import type { CommandSpec } from './commands/command-spec.ts';
+import { COMMANDS } from './commands/commands.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
@@ -63,8 +64,9 @@ export async function cli(
 const HELP_EXAMPLES = `
 Examples:
   bigcache --workers 4 --db-path /var/lib/bigcache
-  bigcache import --from /path/of/the/original    (see bigcache import --help)
+  bigcache import --from /path/of/the/original
 
+Further commands, each with a --help: ${COMMANDS.map(({ name }) => name).join(', ')}.
 While it runs, /docs describes its endpoints.`;
 
 function buildProgram(surroundings: Surroundings, end: (exitCode: number) => void): Command {
@@ -99,39 +101,28 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
       const resolved = resolveOptions(flagTexts(command), surroundings.env);
       end(await runServe(resolved, flags['printConfig'] === true, surroundings));
     });
-  addImportCommand(program, surroundings, end);
+  for (const spec of COMMANDS) addCommand(program, spec, surroundings, end);
   return program;
 }
 
-/** The options that an import shares with the server. */
-const IMPORT_FLAGS = new Set([
-  'db-path',
-  'max-size',
-  'min-free',
-  'segment-size',
-  'durability',
-  'max-body',
-  'log-level',
-]);
-
-function addImportCommand(
+function addCommand(
   program: Command,
+  spec: CommandSpec,
   surroundings: Surroundings,
   end: (exitCode: number) => void,
 ): void {
   const command = program
-    .command('import')
-    .description(
-      'Imports the database of the Python original, which must be stopped and is never written to. ' +
-        'An interrupted import goes on when it is run again.',
-    )
+    .command(spec.name)
+    .description(spec.description)
     .helpOption('-h, --help', 'print this help')
-    .requiredOption('--from <directory>', 'directory of the original (its --db_path)')
-    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache import --from <directory>' });
-  for (const option of OPTIONS) if (IMPORT_FLAGS.has(option.flag)) addOption(command, option);
-  command.action(async ({ from }: { from: string }) => {
+    .configureHelp({ helpWidth: 100, commandUsage: () => `bigcache ${spec.name} ${spec.usage}` });
+  spec.declare?.(command);
+  for (const option of OPTIONS) {
+    if (spec.sharedFlags.includes(option.flag)) addOption(command, option);
+  }
+  command.action(async (flags: Record<string, unknown>) => {
     const { config } = resolveOptions(flagTexts(command), surroundings.env);
-    end(await runImport(from, config, surroundings.out));
+    end(await spec.run({ config, flags, out: surroundings.out }));
   });
 }
 

@@ -5,6 +5,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { segmentIdOf } from '../../segments/format.ts';
 import { CannotRunError } from '../exit.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
@@ -18,16 +19,11 @@ const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
  * first start that did not get to its end. Throws a CannotRunError for everything else.
  */
 export async function surveyDirectory(path: string): Promise<'store' | 'empty'> {
-  const entries = (await readdir(path, { withFileTypes: true })).filter(
-    ({ name }) => !name.startsWith('.') && name !== 'lost+found',
-  );
-  refuseOriginal(path, entries);
-  refuseForeign(path, entries);
-  const names = new Set(entries.map(({ name }) => name));
-  const filled = await filledFolders(path, names);
+  const { names, filled } = await ownNames(path);
   if (filled.has('segments') && !filled.has('index')) {
     throw new CannotRunError(
-      `${path} holds segments but no index; put index/ back from a backup, nothing was changed`,
+      `${path} holds segments but no index; put index/ back from a backup, ` +
+        'or make it anew with bigcache rebuild; nothing was changed',
     );
   }
   if (names.has('bigcache.json')) return 'store';
@@ -35,10 +31,33 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
     throw new CannotRunError(
       `${path} holds ${held} but no bigcache.json; ` +
-        'put that file back from a backup, nothing was changed',
+        'put that file back from a backup, or make it anew with bigcache rebuild; ' +
+        'nothing was changed',
     );
   }
   return 'empty';
+}
+
+/** Our names at the top level, and our folders that hold anything. */
+async function ownNames(path: string): Promise<{ names: Set<string>; filled: Set<string> }> {
+  const entries = (await readdir(path, { withFileTypes: true })).filter(
+    ({ name }) => !name.startsWith('.') && name !== 'lost+found',
+  );
+  refuseOriginal(path, entries);
+  refuseForeign(path, entries);
+  const names = new Set(entries.map(({ name }) => name));
+  return { names, filled: await filledFolders(path, names) };
+}
+
+/**
+ * Throws a CannotRunError unless the directory is one from whose segments an index can be made. What
+ * else of a store is there, or is missing, does not matter.
+ */
+export async function surveyForRebuild(path: string): Promise<void> {
+  const { filled } = await ownNames(path);
+  const files = filled.has('segments') ? await readdir(join(path, 'segments')) : [];
+  if (files.some((name) => segmentIdOf(name) !== undefined)) return;
+  throw new CannotRunError(`${path} holds no segments, so there is nothing to make an index from`);
 }
 
 function refuseOriginal(path: string, entries: readonly Dirent[]): void {

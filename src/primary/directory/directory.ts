@@ -68,7 +68,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 };
 
 /** Turns the system's errors into a refusal that names the path. */
-async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function naming<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
@@ -152,6 +152,11 @@ async function found(path: string): Promise<string> {
     await mkdir(join(path, name)).catch(unlessThere);
   }
   await syncDirectory(path);
+  return await writeIdentity(path);
+}
+
+/** Writes a new `bigcache.json`. REQUIRES: everything else of the store is there and on disk. */
+export async function writeIdentity(path: string): Promise<string> {
   const instanceId = randomBytes(16).toString('hex');
   const identity = { format: FORMAT, createdAt: new Date().toISOString(), instanceId };
   await writeFileAtomically(
@@ -170,7 +175,7 @@ function unlessThere(error: NodeJS.ErrnoException): void {
  * The instance id in `bigcache.json`, once that file is found sound and not too new; undefined when
  * there is no such file.
  */
-async function readIdentity(path: string): Promise<string | undefined> {
+export async function readIdentity(path: string): Promise<string | undefined> {
   const file = join(path, 'bigcache.json');
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -187,7 +192,10 @@ async function readIdentity(path: string): Promise<string | undefined> {
   }
   const instanceId = identity?.['instanceId'];
   if (format !== FORMAT || typeof instanceId !== 'string' || !/^[0-9a-f]{8,64}$/.test(instanceId)) {
-    throw new CannotRunError(`${file} is damaged; put it back from a backup, nothing was changed`);
+    throw new CannotRunError(
+      `${file} is damaged; put it back from a backup, or move it away and run bigcache rebuild; ` +
+        'nothing was changed',
+    );
   }
   return instanceId;
 }

@@ -33,7 +33,7 @@ export const INDEX_OPTIONS = {
 } as const;
 
 /** Present in every index since its creation, on disk. Never rename. */
-const SENTINEL = Buffer.from('msentinel');
+export const SENTINEL = Buffer.from('msentinel');
 
 /**
  * Opens the index of a directory that this process owns, creating it in a store without entries.
@@ -98,7 +98,7 @@ async function create(directory: StoreDirectory): Promise<void> {
 function damaged(directory: StoreDirectory, why: string, cause?: unknown): CannotRunError {
   return new CannotRunError(
     `the index ${directory.indexPath} is damaged (${why}); nothing was changed, ` +
-      'put it back from a backup or choose another --db-path',
+      'put it back from a backup, or make it anew with bigcache rebuild',
     { cause },
   );
 }
@@ -110,6 +110,11 @@ function cannotOpen(directory: StoreDirectory, cause: unknown): CannotRunError {
   );
 }
 
+/** Whether LevelDB found its own structure damaged. */
+export function isCorruption(error: unknown): boolean {
+  return hasCode(error, 'LEVEL_CORRUPTION');
+}
+
 /** LevelDB's own code stands in the error of a read, and in the cause of the error of an open. */
 function hasCode(error: unknown, code: string): boolean {
   if (!(error instanceof Error)) return false;
@@ -117,7 +122,7 @@ function hasCode(error: unknown, code: string): boolean {
 }
 
 /** LevelDB's own words, in one line. */
-function causeText(error: unknown): string {
+export function causeText(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return String(cause instanceof Error ? cause.message : cause).replaceAll(/\s+/g, ' ');
 }
