@@ -35,12 +35,12 @@ export async function compactStore(options: CompactOptions): Promise<CompactResu
     const stretches = await stretchesOf(index);
     const totalBytes = stretches.reduce((sum, { bytes }) => sum + bytes, 0);
     let doneBytes = 0;
-    for (const { start, end, bytes } of stretches) {
+    for (const [at, { start, end, bytes }] of stretches.entries()) {
       if (shouldStop()) break;
       await index.compactRange(start, end);
       doneBytes += bytes;
       onProgress(doneBytes / Math.max(1, totalBytes), doneBytes);
-      isComplete = end === stretches.at(-1)?.end;
+      isComplete = at === stretches.length - 1;
     }
   } finally {
     await index.close();
