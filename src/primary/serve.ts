@@ -6,8 +6,11 @@ import { isIPv6 } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
+import { ControlServer } from './control/control-server.ts';
+import { StoreService } from './control/store-service.ts';
 import { openDirectory, type StoreDirectory } from './directory/directory.ts';
 import { ListeningSocket } from './listening-socket.ts';
+import type { OnlineRestore } from './store/backup/restore.ts';
 import { Storage } from './store/storage.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -45,13 +48,16 @@ async function serveDirectory(
     listening,
     log,
   });
+  const onDrop = (segment: number): void => supervisor.dropSegment(segment);
   const storage = await Storage.open({
     directory,
     settings: config,
     log,
-    onDrop: (segment) => supervisor.dropSegment(segment),
+    onDrop,
+    onRetire: (segment) => supervisor.retireSegment(segment),
     sealAll: () => supervisor.sealAll(),
   });
+  const control = await listenForCommands({ storage, directory, onDrop }, log);
   try {
     // A signal may come before the workers are ready.
     const started = supervisor.start(storage).then(() => undefined);
@@ -62,11 +68,27 @@ async function serveDirectory(
     }
     log.info({ signal }, 'stopping');
   } finally {
+    await control?.stop();
     await supervisor.drain(config.drainTimeoutMs);
     await storage.close();
   }
   log.info('stopped');
   return 0;
+}
+
+/** A server that cannot hear commands still serves; its backups are made while it is stopped. */
+async function listenForCommands(
+  store: OnlineRestore,
+  log: Logger,
+): Promise<ControlServer | undefined> {
+  const directory = store.directory.path;
+  const service = new StoreService(store, log);
+  try {
+    return await ControlServer.start({ directory, service, log });
+  } catch (error) {
+    log.warn({ err: error }, 'no control socket: backup and restore work only while stopped');
+    return undefined;
+  }
 }
 
 /** Tells the log, and the process manager that may wait for it (pm2's `wait_ready`). */

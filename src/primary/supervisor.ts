@@ -69,6 +69,10 @@ export class Supervisor {
     for (const worker of this.#workers) worker.session.dropSegment(segment);
   }
 
+  retireSegment(segment: number): void {
+    for (const worker of this.#workers) worker.session.retireSegment(segment);
+  }
+
   /** Resolves when no living worker has a segment open. */
   async sealAll(): Promise<void> {
     await Promise.all(

@@ -87,6 +87,8 @@ export class WorkerProcess {
       events: {
         onReady: () => {
           this.#readyAtMs = performance.now();
+          // On a busy machine the start alone may take longer than a silence may last.
+          this.#lastSignMs = this.#readyAtMs;
           events.onReady(this);
         },
         onReport: (counters) => {

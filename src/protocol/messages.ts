@@ -36,6 +36,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.collect]: [],
   [Opcode.sealAll]: [],
   [Opcode.dropSegment]: [isInteger],
+  [Opcode.retireSegment]: [isInteger],
   [Opcode.get]: [isKey],
   [Opcode.put]: [isKey, isRecord],
   [Opcode.delete]: [isKey],
@@ -45,10 +46,11 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.count]: [],
   [Opcode.close]: [],
   [Opcode.open]: [],
-  [Opcode.grantSegment]: [],
-  [Opcode.sealSegment]: [isInteger],
+  [Opcode.grantSegment]: [isInteger],
+  [Opcode.sealSegment]: [isInteger, isInteger],
   [Opcode.sumCounters]: [],
   [Opcode.checkWritable]: [],
+  [Opcode.extendSegment]: [isInteger, isInteger],
 };
 
 /**

@@ -2,7 +2,7 @@
  * Why a key has nothing to read. The codes are on the wire: never renumber.
  */
 
-export const MISS_CODES = { 'never-seen': 1, expired: 2, purged: 3 } as const;
+export const MISS_CODES = { 'never-seen': 1, expired: 2, purged: 3, evicted: 4 } as const;
 
 export type MissReason = keyof typeof MISS_CODES;
 export type MissCode = (typeof MISS_CODES)[MissReason];

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export const Opcode = {
   // Answers, both ways.
@@ -19,6 +19,7 @@ export const Opcode = {
   collect: 9,
   sealAll: 10,
   dropSegment: 11,
+  retireSegment: 12,
   // The store, from the worker.
   get: 16,
   put: 17,
@@ -33,6 +34,7 @@ export const Opcode = {
   sealSegment: 26,
   sumCounters: 27,
   checkWritable: 28,
+  extendSegment: 29,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

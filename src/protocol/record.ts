@@ -51,6 +51,8 @@ export interface EntryRecord extends EntryMeta {
 }
 
 const FLAGS_AT = 1;
+/** On disk: never renumber. */
+const SPARED_FLAG = 1;
 const KIND_AT = 2;
 const CHECKSUM_AT = 4;
 const CHECKED_FROM = 8;
@@ -142,6 +144,26 @@ export function pointerOf(encoded: Buffer): Pointer {
 /** Length of the body as it lies in its segment, in bytes. REQUIRES: a whole head. */
 export function storedBytesOf(encoded: Buffer): number {
   return readUint64(encoded, STORED_BYTES_AT);
+}
+
+/** Whether the entry was given a second chance for its cost alone, and has not been read since. */
+export function wasSpared(encoded: Buffer): boolean {
+  return ((encoded[FLAGS_AT] ?? 0) & SPARED_FLAG) !== 0;
+}
+
+/** The record of the same version after its body was copied elsewhere. */
+export function movedRecord(
+  key: Buffer,
+  encoded: Buffer,
+  { segment, offset }: Pointer,
+  isSpared: boolean,
+): Buffer {
+  const moved = Buffer.from(encoded);
+  moved[FLAGS_AT] = isSpared ? SPARED_FLAG : 0;
+  moved.writeUInt32LE(segment, SEGMENT_AT);
+  writeUint64(moved, offset, OFFSET_AT);
+  moved.writeUInt32LE(checksumOf(key, moved), CHECKSUM_AT);
+  return moved;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * A file read from front to back in big pieces: what lies within the piece at hand costs no read. Used
- * by the commands that look through whole segments.
+ * by whoever looks through whole segments: job threads and commands.
  */
 import type { FileHandle } from 'node:fs/promises';
 

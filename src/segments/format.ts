@@ -3,8 +3,14 @@
  * docs/storage-format.md describes it. On disk: never renumber, never reorder.
  */
 import { Packr, Unpackr } from 'msgpackr';
-import type { EntryMeta, EntryRecord, KindCode } from '../protocol/record.ts';
-import { CHECKSUM_BYTES, checksumMatches, writeChecksum } from './checksum.ts';
+import {
+  type EntryMeta,
+  type EntryRecord,
+  type KindCode,
+  RECORD_HEAD_BYTES,
+  storedBytesOf,
+} from '../protocol/record.ts';
+import { blockCount, CHECKSUM_BYTES, checksumMatches, writeChecksum } from './checksum.ts';
 
 const FILE_MAGIC = Buffer.from('BigCSeg\n', 'latin1');
 const APPEND_MAGIC = 0x50_41_43_42;
@@ -72,6 +78,20 @@ export function appendBytes(lengths: AppendLengths): number {
     lengths.checksumBytes +
     lengths.metaBytes
   );
+}
+
+/**
+ * Bytes that the append behind a record takes in its segment, within some 20 bytes: what the record
+ * says beside its head stands in the append too. REQUIRES: a whole head.
+ */
+export function occupiedBytesOf(keyBytes: number, record: Buffer): number {
+  const bodyBytes = storedBytesOf(record);
+  return appendBytes({
+    keyBytes,
+    bodyBytes,
+    checksumBytes: blockCount(bodyBytes) * CHECKSUM_BYTES,
+    metaBytes: record.length - RECORD_HEAD_BYTES,
+  });
 }
 
 export interface AppendParts {

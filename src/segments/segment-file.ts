@@ -86,6 +86,7 @@ export class SegmentFile {
 
   /** Overwrites bytes that were appended before: the header of a streamed append, made at its end. */
   async overwrite(bytes: Buffer, at: number): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
     try {
       for (let done = 0; done < bytes.length; ) {
         done += (await this.#file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
@@ -98,6 +99,11 @@ export class SegmentFile {
   /** Marks the append that begins at `at` as refused, so that no rebuild takes it for an entry. */
   async void(at: number): Promise<void> {
     await this.overwrite(Buffer.from([AppendState.void]), at + APPEND_STATE_AT);
+  }
+
+  /** Writes nothing more to the file; what waits to be written is refused with `error`. */
+  giveUp(error: Error): void {
+    this.#failure ??= error;
   }
 
   async close(): Promise<void> {

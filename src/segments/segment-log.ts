@@ -23,10 +23,12 @@ import { SegmentFile } from './segment-file.ts';
 
 /** How a segment log gets segments and gives them back: the primary, seen from here. */
 export interface SegmentGrants {
-  /** The id of a new segment that only the caller may write. */
-  grant(): Promise<number>;
-  /** Nothing more will be written to, or committed from, this segment. */
-  seal(segment: number): void;
+  /** The id of a new segment that only the caller may write, up to `bytes`. */
+  grant(bytes: number): Promise<number>;
+  /** Resolves when the segment may be written up to `bytes`. Rejects with DISK_FULL. */
+  extend(segment: number, bytes: number): Promise<void>;
+  /** Nothing more will be written to, or committed from, this segment, whose file has `fileBytes`. */
+  seal(segment: number, fileBytes: number): void;
 }
 
 /** A body that is in its segment and waits to be committed. */
@@ -56,6 +58,8 @@ interface OpenSegment {
 
 /** A streamed body is written in pieces of whole blocks of this many bytes. */
 const PIECE_BYTES = 4 * BLOCK_BYTES;
+/** Room is asked for in steps of this size, since nobody knows how long the body will be. */
+const STREAM_GRANT_BYTES = 4 * 1024 * 1024;
 /** An append that finds every new segment filled by others this often is refused. */
 const ROLL_OVERS_MAX = 1000;
 
@@ -115,15 +119,22 @@ export class SegmentLog {
     body: AsyncIterable<Buffer>,
     describe: (bodyBytes: number) => AppendMeta,
   ): Promise<Placed> {
-    const segment = await this.#openNew();
+    let grantedBytes = STREAM_GRANT_BYTES;
+    const segment = await this.#openNew(grantedBytes);
     segment.unsettled += 1;
     segment.isRetired = true;
+    const makeRoom = async (bytes: number): Promise<void> => {
+      if (segment.file.end + bytes <= grantedBytes) return;
+      grantedBytes = segment.file.end + Math.max(bytes, STREAM_GRANT_BYTES);
+      await this.#options.grants.extend(segment.file.id, grantedBytes);
+    };
     const at = SEGMENT_HEADER_BYTES;
     try {
       const head = Buffer.alloc(APPEND_HEADER_BYTES + key.length);
       await segment.file.append([head], head.length);
-      const { bodyBytes, checksums } = await writeBlocks(segment.file, body);
+      const { bodyBytes, checksums } = await writeBlocks(segment.file, body, makeRoom);
       const meta = encodeAppendMeta(describe(bodyBytes));
+      await makeRoom(checksums.length + meta.length);
       await segment.file.append([checksums, meta], checksums.length + meta.length);
       await segment.file.overwrite(encodeAppendHead({ kind, key, bodyBytes, checksums, meta }), at);
       return {
@@ -147,6 +158,18 @@ export class SegmentLog {
     this.#current = undefined;
   }
 
+  /**
+   * Writes nothing more to a segment that cannot be put on disk. What is under way to it is refused
+   * with STORE_FAILED; what comes after gets a new segment.
+   */
+  retire(id: number): void {
+    for (const segment of this.#open) {
+      if (segment.file.id !== id) continue;
+      segment.file.giveUp(new BigCacheError('STORE_FAILED'));
+      this.#retire(segment);
+    }
+  }
+
   /** Whether no segment of this log is open. */
   get isIdle(): boolean {
     return this.#open.size === 0;
@@ -162,7 +185,7 @@ export class SegmentLog {
 
   /** Makes a new segment the current one; all who wait for one share it. */
   async #rollOver(): Promise<void> {
-    this.#next ??= this.#openNew();
+    this.#next ??= this.#openNew(this.#options.segmentBytes);
     const next = this.#next;
     try {
       const segment = await next;
@@ -176,16 +199,16 @@ export class SegmentLog {
     }
   }
 
-  async #openNew(): Promise<OpenSegment> {
+  async #openNew(bytes: number): Promise<OpenSegment> {
     const { directory, writer, now, grants } = this.#options;
-    const id = await grants.grant();
+    const id = await grants.grant(bytes);
     try {
       const file = await SegmentFile.create(directory, { id, writer, createdAtMs: now() });
       const segment = { file, unsettled: 0, isRetired: false };
       this.#open.add(segment);
       return segment;
     } catch (error) {
-      grants.seal(id);
+      grants.seal(id, 0);
       throw error;
     }
   }
@@ -210,7 +233,7 @@ export class SegmentLog {
   #sealIfSettled(segment: OpenSegment): void {
     if (!segment.isRetired || segment.unsettled > 0 || !this.#open.delete(segment)) return;
     if (this.#current === segment) this.#current = undefined;
-    this.#options.grants.seal(segment.file.id);
+    this.#options.grants.seal(segment.file.id, segment.file.end);
     segment.file.close().catch(() => undefined);
   }
 }
@@ -218,12 +241,14 @@ export class SegmentLog {
 async function writeBlocks(
   file: SegmentFile,
   body: AsyncIterable<Buffer>,
+  makeRoom: (bytes: number) => Promise<void>,
 ): Promise<{ bodyBytes: number; checksums: Buffer }> {
   const sums: Buffer[] = [];
   let bodyBytes = 0;
   for await (const piece of inPieces(body)) {
     sums.push(blockChecksums(piece));
     bodyBytes += piece.length;
+    await makeRoom(piece.length);
     await file.append([piece], piece.length);
   }
   const checksums = Buffer.concat(sums);

@@ -13,6 +13,8 @@ export interface WorkerDuties {
   /** Finish what was accepted, then leave. */
   drain(): void;
   dropSegment(segment: number): void;
+  /** Write nothing more to the segment. */
+  retireSegment(segment: number): void;
   /** Resolves when no segment of this worker is open. */
   sealAll(): Promise<void>;
   counters(): Counters;
@@ -23,6 +25,7 @@ export interface WorkerDuties {
 const NO_DUTIES: WorkerDuties = {
   drain: () => process.exit(0),
   dropSegment: () => undefined,
+  retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
   primaryGone: () => process.exit(1),
@@ -65,5 +68,6 @@ export class PrimaryLink {
   #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
     if (opcode === Opcode.drain) this.#duties.drain();
     else if (opcode === Opcode.dropSegment) this.#duties.dropSegment(fields[0] as number);
+    else if (opcode === Opcode.retireSegment) this.#duties.retireSegment(fields[0] as number);
   }
 }

@@ -56,8 +56,9 @@ class RunningWorker {
       segmentBytes: welcome.config.segmentBytes,
       writer: welcome.writer,
       grants: {
-        grant: () => index.grantSegment(),
-        seal: (segment) => index.sealSegment(segment),
+        grant: (bytes) => index.grantSegment(bytes),
+        extend: (segment, bytes) => index.extendSegment(segment, bytes),
+        seal: (segment, fileBytes) => index.sealSegment(segment, fileBytes),
       },
       now: Date.now,
     });
@@ -66,6 +67,7 @@ class RunningWorker {
     link.take({
       drain: () => this.#drain(),
       dropSegment: (segment) => this.#descriptors.drop(segment),
+      retireSegment: (segment) => this.#segments.retire(segment),
       sealAll: () => this.#sealAll(),
       counters: () => this.#counters,
       primaryGone: () => this.#orphaned(),
@@ -147,6 +149,7 @@ class RunningWorker {
 const LEAVING = {
   drain: () => undefined,
   dropSegment: () => undefined,
+  retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
 };

@@ -28,6 +28,8 @@ export class ServerProcess {
   readonly child: ChildProcess;
   readonly log: LogLine[] = [];
   stderr = '';
+  /** Told of each line of the log. */
+  onLine: (line: LogLine) => void = () => undefined;
   #url: string | undefined;
   #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
@@ -134,11 +136,12 @@ export class ServerProcess {
       parsed = { msg: line };
     }
     this.log.push(parsed);
+    this.onLine(parsed);
     if (typeof parsed['url'] === 'string') this.#url = parsed['url'];
   }
 }
 
-function endProcess(pid: number): void {
+export function endProcess(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

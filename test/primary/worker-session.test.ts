@@ -25,6 +25,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     directory,
     log: SILENT,
     onDrop: () => undefined,
+    onRetire: () => undefined,
     sealAll: async () => undefined,
   });
   const events: unknown[] = [];
@@ -79,7 +80,7 @@ describe("a worker's session", () => {
 
   it('commits, looks up, removes and counts for its worker', async (t) => {
     const { worker } = await sessionOver(t);
-    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    const segment = (await worker.request(Opcode.grantSegment, 4096)) as number;
     const [version, created] = (await worker.request(
       Opcode.put,
       'a/1',
@@ -122,7 +123,7 @@ describe("a worker's session", () => {
       worker.request(Opcode.put, 'key', recordOf('key')),
       worker.request(Opcode.delete, 'key'),
       worker.request(Opcode.count),
-      worker.request(Opcode.grantSegment),
+      worker.request(Opcode.grantSegment, 4096),
     ];
     await Promise.all(refused.map((one) => assert.rejects(one, isCode('STORE_CLOSED'))));
     await worker.request(Opcode.open);
@@ -142,11 +143,13 @@ describe("a worker's session", () => {
     const { session, notices } = await sessionOver(t);
     session.drain();
     session.dropSegment(9);
+    session.retireSegment(8);
     assert.deepEqual(await session.collect(1000), { hit: 1, miss: 2, expire: 3, delete: 4 });
     await session.sealAll(1000);
     assert.deepEqual(notices, [
       [Opcode.drain, []],
       [Opcode.dropSegment, [9]],
+      [Opcode.retireSegment, [8]],
     ]);
   });
 
@@ -161,10 +164,10 @@ describe("a worker's session", () => {
 
   it('seals what its worker left open, after what that worker sent last', async (t) => {
     const { worker, storage, events } = await sessionOver(t);
-    const segment = (await worker.request(Opcode.grantSegment)) as number;
+    const segment = (await worker.request(Opcode.grantSegment, 4096)) as number;
     // Nobody waits for the answers: the worker is gone before they come.
     worker.request(Opcode.put, 'last', recordOf('last', { segment })).catch(() => undefined);
-    worker.request(Opcode.grantSegment).catch(() => undefined);
+    worker.request(Opcode.grantSegment, 4096).catch(() => undefined);
     worker.end();
     await eventually(() => events.includes('closed'));
     await eventually(() =>

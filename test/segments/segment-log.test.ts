@@ -214,3 +214,40 @@ describe('a streamed body', () => {
     assert.deepEqual(await keysIn(directory, 1), ['-long']);
   });
 });
+
+describe('a segment that cannot be put on disk', () => {
+  const isFailed = (error: unknown): boolean =>
+    error instanceof BigCacheError && error.code === 'STORE_FAILED';
+
+  it('is written to no more, and sealed once its commits are answered', async (t) => {
+    const directory = await temporaryDirectory(t);
+    const grants = new TestGrants();
+    const log = newLog(directory, grants, MiB);
+    const before = await appendTo(log, 'before', pattern(KiB));
+    const waiting = appendTo(log, 'waiting', pattern(KiB));
+    log.retire(before.pointer.segment);
+    await assert.rejects(waiting, isFailed);
+    const after = await appendTo(log, 'after', pattern(KiB));
+    assert.equal(after.pointer.segment, 2);
+    assert.deepEqual(grants.sealed, []);
+    before.settle(true);
+    assert.deepEqual(grants.sealed, [1]);
+    assert.deepEqual(await keysIn(directory, 1), ['before']);
+    after.settle(true);
+  });
+
+  it('ends the body that is being streamed into it', async (t) => {
+    const directory = await temporaryDirectory(t);
+    const grants = new TestGrants();
+    const log = newLog(directory, grants, MiB);
+    async function* retiring(): AsyncGenerator<Buffer> {
+      yield pattern(MiB);
+      log.retire(1);
+      yield pattern(MiB);
+    }
+    await assert.rejects(streamTo(log, 'long', retiring()), isFailed);
+    assert.deepEqual(await keysIn(directory, 1), []);
+    assert.deepEqual(grants.sealed, [1]);
+    assert.ok(log.isIdle);
+  });
+});

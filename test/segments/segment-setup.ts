@@ -37,6 +37,10 @@ export class TestGrants implements SegmentGrants {
     return this.granted;
   }
 
+  async extend(): Promise<void> {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
   seal(segment: number): void {
     this.sealed.push(segment);
   }

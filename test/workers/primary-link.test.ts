@@ -23,6 +23,7 @@ function linked(duties: Partial<WorkerDuties> = {}) {
   link.take({
     drain: () => done.push('drain'),
     dropSegment: (segment) => done.push(`drop ${segment}`),
+    retireSegment: (segment) => done.push(`retire ${segment}`),
     sealAll: async () => void done.push('seal'),
     counters: newCounters,
     primaryGone: () => done.push('gone'),
@@ -32,12 +33,13 @@ function linked(duties: Partial<WorkerDuties> = {}) {
 }
 
 describe('a worker', () => {
-  it('drains and drops segments as it is told', async () => {
+  it('drains, drops and retires segments as it is told', async () => {
     const { primary, link, done } = linked();
     primary.notify(Opcode.dropSegment, 7);
+    primary.notify(Opcode.retireSegment, 8);
     primary.notify(Opcode.drain);
-    await eventually(() => done.length === 2);
-    assert.deepEqual(done, ['drop 7', 'drain']);
+    await eventually(() => done.length === 3);
+    assert.deepEqual(done, ['drop 7', 'retire 8', 'drain']);
     link.channel.destroy();
   });
 

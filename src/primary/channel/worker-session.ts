@@ -79,6 +79,10 @@ export class WorkerSession {
     this.#channel.notify(Opcode.dropSegment, segment);
   }
 
+  retireSegment(segment: number): void {
+    this.#channel.notify(Opcode.retireSegment, segment);
+  }
+
   /** Resolves when the worker has sealed everything that it had open. */
   async sealAll(deadlineMs: number): Promise<void> {
     await this.#channel.requestWithin(deadlineMs, Opcode.sealAll);
@@ -130,6 +134,11 @@ export class WorkerSession {
     if (this.#lookups.length === 0) return;
     const requests = this.#lookups;
     this.#lookups = [];
+    const { readable } = this.storage;
+    if (readable !== undefined) {
+      void readable.then(() => this.#answerCold(requests));
+      return;
+    }
     const cold = this.#answerWarm(requests);
     if (cold.length > 0) void this.#answerCold(cold);
   }
@@ -171,11 +180,7 @@ export class WorkerSession {
 
   #closed(error: Error | undefined): void {
     // All that the worker sent before has been handed to the lane, so the seal comes after it.
-    if (this.storage.isOpen) {
-      this.storage.entries.sealSegmentsOf(this.writer).catch((reason: unknown) => {
-        this.#options.log.warn({ err: reason }, 'segments of a worker stay open for now');
-      });
-    }
+    void this.storage.sealSegmentsOf(this.writer);
     this.#options.events.onClose(error);
   }
 }
@@ -197,9 +202,12 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.count]: (session) => session.storage.entries.count,
   [Opcode.close]: (session) => session.storage.closeForCopy(),
   [Opcode.open]: (session) => session.storage.open(),
-  [Opcode.grantSegment]: (session) => session.storage.grantSegment(session.writer),
-  [Opcode.sealSegment]: (session, [segment]) =>
-    session.storage.entries.sealSegment(session.writer, segment as number),
+  [Opcode.grantSegment]: (session, [bytes]) =>
+    session.storage.grantSegment(session.writer, bytes as number),
+  [Opcode.sealSegment]: (session, [segment, fileBytes]) =>
+    session.storage.sealSegment(session.writer, segment as number, fileBytes as number),
+  [Opcode.extendSegment]: (session, [segment, bytes]) =>
+    session.storage.extendSegment(session.writer, segment as number, bytes as number),
   [Opcode.sumCounters]: (session) => session.sumCounters(),
   [Opcode.checkWritable]: (session) => session.storage.checkWritable(),
 };

@@ -5,20 +5,22 @@
 export interface Interruption {
   /** Whether the command was asked to stop. */
   readonly requested: boolean;
+  /** Aborted, with the reason of the watch, when the command is asked to stop. */
+  readonly signal: AbortSignal;
   /** Ends the watch. */
   end(): void;
 }
 
-export function watchInterruption(): Interruption {
-  let requested = false;
-  const note = (): void => {
-    requested = true;
-  };
+export function watchInterruption(reason?: Error): Interruption {
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  const note = (): void => interruption.abort(reason);
   process.on('SIGINT', note).on('SIGTERM', note);
   return {
     get requested() {
-      return requested;
+      return signal.aborted;
     },
+    signal,
     end: () => process.off('SIGINT', note).off('SIGTERM', note),
   };
 }

@@ -2,16 +2,16 @@
  * Sizes as reports show them to people.
  */
 
-const UNITS = ['kB', 'MB', 'GB', 'TB'] as const;
+const UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
 
-/** `812 B`, `1.3 MB`: three digits or so, powers of 1,000. */
+/** `812 B`, `12.3 MiB`: powers of 1,024, as the options take them. */
 export function showBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1024) return `${bytes} B`;
   let value = bytes;
   let unit = -1;
-  // 999.95 would be shown as 1000.0.
-  while (value >= 999.95 && unit < UNITS.length - 1) {
-    value /= 1000;
+  // 1023.95 would be shown as 1024.0.
+  while (value >= 1023.95 && unit < UNITS.length - 1) {
+    value /= 1024;
     unit += 1;
   }
   return `${value.toFixed(1)} ${UNITS[unit] ?? 'B'}`;

@@ -9,7 +9,9 @@ import { segmentIdOf } from '../../segments/format.ts';
 import { CannotRunError } from '../exit.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
-const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve']);
+const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve', 'visited']);
+/** Files that only a store has, so that they are never taken for an empty directory. */
+const STORE_FILES = ['reserve', 'visited'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
@@ -27,15 +29,24 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     );
   }
   if (names.has('bigcache.json')) return 'store';
-  if (filled.size > 0 || names.has('reserve')) {
-    const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
+  const held = [...filled, ...STORE_FILES.filter((name) => names.has(name))];
+  if (held.length > 0) {
     throw new CannotRunError(
-      `${path} holds ${held} but no bigcache.json; ` +
+      `${path} holds ${held.join(', ')} but no bigcache.json; ` +
         'put that file back from a backup, or make it anew with bigcache rebuild; ' +
         'nothing was changed',
     );
   }
   return 'empty';
+}
+
+/**
+ * Whether anything of a store is there, sound or not. Throws a CannotRunError where anything of others
+ * is.
+ */
+export async function holdsStoreFiles(path: string): Promise<boolean> {
+  const { names, filled } = await ownNames(path);
+  return names.has('bigcache.json') || filled.has('index') || filled.has('segments');
 }
 
 /** Our names at the top level, and our folders that hold anything. */

@@ -9,6 +9,7 @@
  *     segments/       bodies
  *     quarantine/     what was moved aside
  *     reserve         given up when the disk is full
+ *     visited         which entries were read
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -17,7 +18,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { CannotRunError } from '../exit.ts';
 import { surveyDirectory } from './directory-survey.ts';
 import { syncDirectory, writeFileAtomically } from './durable-files.ts';
-import { claimDirectory } from './owner.ts';
+import { claimDirectory, type Release } from './owner.ts';
+import { settleRestore } from './restore-swap.ts';
 
 /** The format this version writes, and the newest it reads. */
 const FORMAT = 1;
@@ -44,14 +46,22 @@ export interface StoreDirectory {
  * CannotRunError that names the path when it is no directory of ours, not usable, or in use.
  */
 export async function openDirectory(dbPath: string): Promise<StoreDirectory> {
-  const path = await naming(dbPath, () => locate(resolve(dbPath)));
-  const release = await claimDirectory(path);
+  const { path, release } = await claimPlace(dbPath);
   try {
     return await naming(path, () => enter(path, release));
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/**
+ * Claims the directory, made when it is missing, and looks at nothing in it. Throws a CannotRunError
+ * when it cannot be used or is in use.
+ */
+export async function claimPlace(dbPath: string): Promise<{ path: string; release: Release }> {
+  const path = await naming(dbPath, () => locate(resolve(dbPath)));
+  return { path, release: await claimDirectory(path) };
 }
 
 /** What the system's refusals mean for the person at the command line. */
@@ -127,7 +137,7 @@ function bounded(realPath: string): string {
 }
 
 /** Reads what is there, or makes the layout. REQUIRES: the claim on `path`. */
-async function enter(path: string, release: () => Promise<void>): Promise<StoreDirectory> {
+async function enter(path: string, release: Release): Promise<StoreDirectory> {
   await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   const places = {
     path,
@@ -135,6 +145,7 @@ async function enter(path: string, release: () => Promise<void>): Promise<StoreD
     segmentsPath: join(path, 'segments'),
     quarantinePath: join(path, 'quarantine'),
   };
+  await settleRestore(path);
   // A newer version may have laid its directory out anew, so its number is read before its names.
   const known = await readIdentity(path);
   const isNew = (await surveyDirectory(path)) === 'empty';
@@ -155,10 +166,16 @@ async function found(path: string): Promise<string> {
   return await writeIdentity(path);
 }
 
-/** Writes a new `bigcache.json`. REQUIRES: everything else of the store is there and on disk. */
-export async function writeIdentity(path: string): Promise<string> {
-  const instanceId = randomBytes(16).toString('hex');
-  const identity = { format: FORMAT, createdAt: new Date().toISOString(), instanceId };
+/**
+ * Writes `bigcache.json`, with `more` after its own members; answers the instance id, a new one unless
+ * `more` names it. REQUIRES: everything else of the store is there and on disk.
+ */
+export async function writeIdentity(
+  path: string,
+  more: Readonly<Record<string, unknown>> & { readonly instanceId?: string } = {},
+): Promise<string> {
+  const instanceId = more.instanceId ?? randomBytes(16).toString('hex');
+  const identity = { format: FORMAT, createdAt: new Date().toISOString(), ...more, instanceId };
   await writeFileAtomically(
     join(path, 'bigcache.json'),
     join(path, '.bigcache.json.new'),
@@ -171,11 +188,19 @@ function unlessThere(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-/**
- * The instance id in `bigcache.json`, once that file is found sound and not too new; undefined when
- * there is no such file.
- */
+/** The instance id in `bigcache.json`; see readIdentityFile. */
 export async function readIdentity(path: string): Promise<string | undefined> {
+  return (await readIdentityFile(path))?.instanceId;
+}
+
+/** What `bigcache.json` says, members of later versions included. */
+export type Identity = Readonly<Record<string, unknown>> & { readonly instanceId: string };
+
+/**
+ * The content of `bigcache.json`, once that file is found sound and not too new; undefined when there
+ * is no such file.
+ */
+export async function readIdentityFile(path: string): Promise<Identity | undefined> {
   const file = join(path, 'bigcache.json');
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -197,7 +222,7 @@ export async function readIdentity(path: string): Promise<string | undefined> {
         'nothing was changed',
     );
   }
-  return instanceId;
+  return { ...identity, instanceId };
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

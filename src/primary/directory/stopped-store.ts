@@ -9,6 +9,7 @@ import { naming, openDirectory, readIdentity, type StoreDirectory } from './dire
 import { surveyForRebuild } from './directory-survey.ts';
 import { lockHolder } from './index-lock.ts';
 import { claimDirectory, inUse } from './owner.ts';
+import { settleRestore } from './restore-swap.ts';
 
 /** The same as a start would open, but for a directory without a store, which is refused. */
 export async function openStoppedStore(dbPath: string): Promise<StoreDirectory> {
@@ -28,6 +29,8 @@ export async function openForRebuild(dbPath: string): Promise<BereftStore> {
   const release = await claimDirectory(path);
   try {
     return await naming(path, async () => {
+      // A start would put the restored index in the place of the new one.
+      await settleRestore(path);
       const instanceId = await readIdentity(path);
       await surveyForRebuild(path);
       await access(path, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -3,8 +3,12 @@
  * open the index after the primary and close it before, each job anew.
  */
 import { fileURLToPath } from 'node:url';
+import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import type { CopyRequest, CopyResult } from './copy-segment.ts';
+import type { ExportRequest, ExportResult } from './export-index.ts';
+import type { PointingRequest, PointingResult } from './find-pointing.ts';
 import type { ScanRequest, ScanResult } from './scan-entries.ts';
 import type { WalkRequest, WalkResult } from './walk-segment.ts';
 
@@ -12,8 +16,14 @@ import type { WalkRequest, WalkResult } from './walk-segment.ts';
 export interface Jobs {
   scanEntries(request: ScanRequest): Promise<ScanResult>;
   walkSegment(request: WalkRequest): Promise<WalkResult>;
+  copySegment(request: CopyRequest): Promise<CopyResult>;
+  findPointing(request: PointingRequest): Promise<PointingResult>;
+  /** Speaks over `port`, which goes to the thread; see export-index.ts. */
+  exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult>;
 }
 
+/** One each for the hand, the reclaimer, the walk before a drop, and a backup or recount. */
+const THREADS_MAX = 4;
 const QUEUE_MAX = 64;
 const THREAD_IDLE_MS = 10_000;
 
@@ -23,9 +33,14 @@ export class JobPool implements Jobs {
   readonly #pool = new Piscina({
     filename: file('scan-entries'),
     minThreads: 0,
-    maxThreads: 2,
+    maxThreads: THREADS_MAX,
     idleTimeout: THREAD_IDLE_MS,
     maxQueue: QUEUE_MAX,
+  });
+  readonly #exports = new Piscina({
+    filename: file('export-index'),
+    minThreads: 0,
+    maxThreads: 1,
   });
 
   async scanEntries(request: ScanRequest): Promise<ScanResult> {
@@ -36,8 +51,35 @@ export class JobPool implements Jobs {
     return (await this.#pool.run(request, { filename: file('walk-segment') })) as WalkResult;
   }
 
+  async copySegment(request: CopyRequest): Promise<CopyResult> {
+    return (await this.#pool.run(request, {
+      filename: file('copy-segment'),
+      transferList: [request.port],
+    })) as CopyResult;
+  }
+
+  async findPointing(request: PointingRequest): Promise<PointingResult> {
+    return (await this.#pool.run(request, { filename: file('find-pointing') })) as PointingResult;
+  }
+
+  /** In a thread of its own: it takes minutes, and the others are waited for. */
+  async exportIndex(request: ExportRequest, port: MessagePort): Promise<ExportResult> {
+    const task = { ...request, port };
+    return (await this.#exports.run(task, { transferList: [port] })) as ExportResult;
+  }
+
+  /** Waits for `ending`; what still runs after `ms` is cut off. */
+  async endWithin(ms: number, ending: Promise<unknown>): Promise<void> {
+    const cut = setTimeout(() => void this.#pool.destroy(), ms);
+    try {
+      await ending;
+    } finally {
+      clearTimeout(cut);
+    }
+  }
+
   /** Waits for the jobs that run, then ends the threads. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#exports.close()]);
   }
 }

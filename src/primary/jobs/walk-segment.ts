@@ -5,6 +5,7 @@
 import { ClassicLevel } from 'classic-level';
 import { pointerOf, RECORD_HEAD_BYTES, versionOf } from '../../protocol/record.ts';
 import { scanAppends } from '../../segments/append-scan.ts';
+import { appendBytes } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryKey } from '../store/index/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
@@ -17,6 +18,10 @@ export interface WalkRequest {
 
 export interface WalkResult {
   readonly appends: number;
+  /** Where the last append ended; 0 where there is none. */
+  readonly end: number;
+  /** Whether there is no such file. */
+  readonly isMissing: boolean;
   /** Records that point into the segment; at most 100 of them. */
   readonly pointing: readonly SeenRecord[];
 }
@@ -40,6 +45,8 @@ async function walk(
 ): Promise<WalkResult> {
   const pointing: SeenRecord[] = [];
   let appends = 0;
+  let end = 0;
+  let isMissing = false;
   let keys: string[] = [];
   const look = async (): Promise<void> => {
     const records = await index.getMany(keys.map(entryKey));
@@ -53,13 +60,15 @@ async function walk(
   try {
     for await (const append of scanAppends(segmentPath)) {
       appends += 1;
+      end = append.at + appendBytes(append.header);
       keys.push(append.key);
       if (keys.length >= KEYS_PER_READ) await look();
     }
   } catch (error) {
-    // Granted and never created: there is nothing in it.
+    // Granted and never created, or unlinked before.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    isMissing = true;
   }
   if (keys.length > 0) await look();
-  return { appends, pointing };
+  return { appends, end, isMissing, pointing };
 }

@@ -3,19 +3,27 @@
  * index and are judged here; every change passes the write lane.
  */
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
-import { expiresAtOf, versionOf, withWholeHead } from '../../protocol/record.ts';
+import { expiresAtOf, pointerOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
+import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
 import { entryKey } from './index/index-keys.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import type { SegmentStats } from './segment-stats.ts';
+import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
 
 /** A record as it stands in the index, or the code of why there is nothing to read. */
 export type Lookup = Buffer | MissCode;
+
+/** Numbers from which on none was given yet. */
+export interface Unused {
+  readonly version: number;
+  readonly segment: number;
+}
 
 /** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
 const WARM_KEY_LENGTH_MAX = 256;
@@ -25,25 +33,52 @@ export class EntryStore {
   readonly #state: StoreState;
   readonly #lane: WriteLane;
   readonly #now: () => number;
+  readonly #barrier: Barrier;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
 
-  private constructor(index: Index, state: StoreState, now: () => number) {
+  /** Segments whose files are gone, although records point into them. */
+  readonly #lost = new Set<number>();
+  readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+
+  private constructor(
+    index: Index,
+    state: StoreState,
+    now: () => number,
+    barrier: Barrier,
+    visited: Pick<Visited, 'mark' | 'clear'> | undefined,
+  ) {
     this.#index = index;
     this.#state = state;
     this.#now = now;
-    this.#lane = new WriteLane(index, state, now);
+    this.#barrier = barrier;
+    this.#visited = visited;
+    this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
 
-  /**
-   * Takes over an open index: loads what is known of the store and seals the segments of earlier
-   * runs, whose writers are gone.
-   */
-  static async load(index: Index, now: () => number = Date.now): Promise<EntryStore> {
-    const store = new EntryStore(index, await loadState(index), now);
-    await store.#run(operations.sealSegments([...store.#state.segments.keys()]));
-    return store;
+  /** Takes over an open index: loads what is known of the store. */
+  static async load(
+    index: Index,
+    now: () => number = Date.now,
+    barrier: Barrier = NO_BARRIER,
+    visited?: Pick<Visited, 'mark' | 'clear'>,
+  ): Promise<EntryStore> {
+    return new EntryStore(index, await loadState(index), now, barrier, visited);
+  }
+
+  /** Told once, when the index takes no writes any more. */
+  set onFailure(listener: (error: Error) => void) {
+    this.#lane.onFailure = listener;
+  }
+
+  /** The file of a segment is gone: what points into it counts as evicted from now on. */
+  noteLost(segment: number): void {
+    this.#lost.add(segment);
+  }
+
+  isLost(segment: number): boolean {
+    return this.#lost.has(segment);
   }
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
@@ -64,6 +99,7 @@ export class EntryStore {
   }
 
   commit(writer: number, key: string, record: Buffer): Promise<Committed> {
+    this.#visited?.clear(key);
     return this.#run(operations.commit(writer, key, record));
   }
 
@@ -81,8 +117,13 @@ export class EntryStore {
     return this.#run(operations.purge(prefix));
   }
 
-  finishPurges(versions: readonly number[]): Promise<void> {
-    return this.#run(operations.finishPurges(versions));
+  /**
+   * Forgets purges that are worked off. The removals go to disk first: if the record of a purge went
+   * alone, entries that it had taken would be there again after a power loss.
+   */
+  async finishPurges(versions: readonly number[]): Promise<void> {
+    await this.#barrier.syncLogs();
+    await this.#run(operations.finishPurges(versions));
   }
 
   get pendingPurges(): readonly Purge[] {
@@ -103,22 +144,83 @@ export class EntryStore {
     return this.#state.segments;
   }
 
+  /** The first version and the first segment id that this store has not given. */
+  get unused(): Unused {
+    return { version: this.#state.nextVersion, segment: this.#state.nextSegment };
+  }
+
   /** Why writes are refused; undefined while they are not. */
   get failure(): Error | undefined {
     return this.#lane.failure;
   }
 
-  grantSegment(writer: number): Promise<number> {
-    return this.#run(operations.grantSegment(writer));
+  /** Refuses all further changes, as a failed write does. */
+  fail(error: Error): void {
+    this.#lane.fail(error);
   }
 
-  sealSegment(writer: number, id: number): Promise<void> {
-    return this.#run(operations.sealSegment(writer, id));
+  /** Entries that were evicted over the whole life of the store. */
+  get evicted(): number {
+    return this.#state.evicted;
   }
 
-  /** Seals whatever a worker left open when it died. */
-  sealSegmentsOf(writer: number): Promise<void> {
+  /** What all segments take, open ones with all that they may grow to. */
+  get segmentBytes(): number {
+    return this.#state.segmentBytes;
+  }
+
+  /** What open segments may still grow by. */
+  get unwrittenBytes(): number {
+    let bytes = 0;
+    for (const id of this.#state.openSegments) {
+      const stats = this.#state.segments.get(id);
+      if (stats !== undefined) bytes += Math.max(0, stats.fileBytes - stats.bytesWritten);
+    }
+    return bytes;
+  }
+
+  /** Grants a new segment that may grow to `bytes`. REQUIRES: there is room for it. */
+  grantSegment(writer: number, bytes = 0): Promise<number> {
+    return this.#run(operations.grantSegment(writer, bytes));
+  }
+
+  extendSegment(writer: number, id: number, bytes: number): Promise<void> {
+    return this.#run(operations.extendSegment(writer, id, bytes));
+  }
+
+  sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
+    return this.#run(operations.sealSegment(writer, id, fileBytes));
+  }
+
+  /** Seals these segments, whoever writes them, at the size that they may have reached. */
+  sealSegments(ids: readonly number[]): Promise<void> {
+    return this.#run(operations.sealSegments(ids));
+  }
+
+  /** Seals whatever a worker left open when it died; answers which segments. */
+  sealSegmentsOf(writer: number): Promise<readonly number[]> {
     return this.#run(operations.sealSegmentsOf(writer));
+  }
+
+  /** Seals segments whose writers are gone, and corrects the sizes of others. */
+  settleSegments(sizes: ReadonlyMap<number, number>): Promise<void> {
+    return this.#run(operations.settleSegments(sizes));
+  }
+
+  /** Lets records point to copies; answers the moves that were refused. On disk when it resolves. */
+  move(moves: readonly operations.Move[]): Promise<readonly operations.Move[]> {
+    return this.#run(operations.move(moves));
+  }
+
+  /** Evicts these records unless they changed since; answers those that a reader could have read. */
+  evict(seen: readonly operations.SeenAt[]): Promise<readonly operations.SeenAt[]> {
+    return this.#run(operations.evict(seen));
+  }
+
+  /** Gives a segment of one body, that of `key`, its second chance as a whole. */
+  renewSegment(id: number, key: string): Promise<void> {
+    this.#visited?.clear(key);
+    return this.#run(operations.renewSegment(id));
   }
 
   markDropping(id: number): Promise<boolean> {
@@ -149,6 +251,11 @@ export class EntryStore {
     const record = withWholeHead(found);
     if (this.#state.purges.isPurged(key, versionOf(record))) return MISS_CODES.purged;
     const expiresAtMs = expiresAtOf(record);
-    return expiresAtMs !== 0 && expiresAtMs <= nowMs ? MISS_CODES.expired : record;
+    if (expiresAtMs !== 0 && expiresAtMs <= nowMs) return MISS_CODES.expired;
+    if (this.#lost.size > 0 && this.#lost.has(pointerOf(record).segment)) {
+      return MISS_CODES.evicted;
+    }
+    this.#visited?.mark(key);
+    return record;
   }
 }

@@ -3,19 +3,21 @@
  * what it does.
  */
 import { BigCacheError } from '../../protocol/errors.ts';
-import { pointerOf, versionOf } from '../../protocol/record.ts';
+import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
-import { mayWrite } from './transaction.ts';
+import { mayWrite, type Transaction } from './transaction.ts';
 import type { LaneOperation } from './write-lane.ts';
 
 /** Commits a record whose body lies in a segment of `writer`. Refused with STORE_FAILED otherwise. */
 export function commit(writer: number, key: string, record: Buffer): LaneOperation<Committed> {
+  const { segment } = pointerOf(record);
   return {
     keys: [key],
+    segments: [segment],
     apply: (transaction) => {
-      if (!mayWrite(transaction.segment(pointerOf(record).segment), writer)) {
+      if (!mayWrite(transaction.segment(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
       }
       const before = transaction.record(key);
@@ -84,18 +86,19 @@ export function finishPurges(versions: readonly number[]): LaneOperation<void> {
   };
 }
 
-/** Grants `writer` a new segment; on disk before it is answered. */
-export function grantSegment(writer: number): LaneOperation<number> {
-  return { keys: [], apply: (transaction) => transaction.grantSegment(writer) };
+/** Grants `writer` a new segment of at most `bytes`; on disk before it is answered. */
+export function grantSegment(writer: number, bytes: number): LaneOperation<number> {
+  return { keys: [], apply: (transaction) => transaction.grantSegment(writer, bytes) };
 }
 
-/** Ends the writing of one segment of `writer`. Nothing happens when it is not its. */
-export function sealSegment(writer: number, id: number): LaneOperation<void> {
+/** Lets an open segment of `writer` grow up to `bytes`. Refused with STORE_FAILED where it is not its. */
+export function extendSegment(writer: number, id: number, bytes: number): LaneOperation<void> {
   return {
     keys: [],
     apply: (transaction) => {
       const stats = transaction.segment(id);
-      if (stats !== undefined && mayWrite(stats, writer)) seal(stats);
+      if (stats === undefined || !mayWrite(stats, writer)) throw new BigCacheError('STORE_FAILED');
+      stats.fileBytes = Math.max(stats.fileBytes, bytes);
     },
   };
 }
@@ -107,18 +110,121 @@ export function sealSegments(ids: readonly number[]): LaneOperation<void> {
     apply: (transaction) => {
       for (const id of ids) {
         const stats = transaction.segment(id);
-        if (stats?.state === SegmentState.open) seal(stats);
+        if (stats?.state === SegmentState.open) seal(stats, stats.fileBytes);
       }
     },
   };
 }
 
-/** Ends the writing of all segments of `writer`, those included that were granted just before. */
-export function sealSegmentsOf(writer: number): LaneOperation<void> {
+/**
+ * Ends the writing of one segment of `writer`, whose file has `fileBytes`. Nothing happens when it is
+ * not its.
+ */
+export function sealSegment(writer: number, id: number, fileBytes: number): LaneOperation<void> {
   return {
     keys: [],
     apply: (transaction) => {
-      for (const stats of transaction.segmentsOf(writer)) seal(stats);
+      const stats = transaction.segment(id);
+      if (stats !== undefined && mayWrite(stats, writer)) seal(stats, fileBytes);
+    },
+  };
+}
+
+/** Ends the writing of the segments whose size is told, whoever their writer was, and corrects sizes. */
+export function settleSegments(sizes: ReadonlyMap<number, number>): LaneOperation<void> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      for (const [id, fileBytes] of sizes) {
+        const stats = transaction.segment(id);
+        if (stats?.state === SegmentState.open) seal(stats, fileBytes);
+        else if (stats !== undefined) stats.fileBytes = fileBytes;
+      }
+    },
+  };
+}
+
+/**
+ * Ends the writing of all segments of `writer`, those included that were granted just before. What
+ * it may have written counts as written, until somebody has looked at the files.
+ */
+export function sealSegmentsOf(writer: number): LaneOperation<readonly number[]> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      const stats = transaction.segmentsOf(writer);
+      for (const one of stats) seal(one, one.fileBytes);
+      return stats.map(({ id }) => id);
+    },
+  };
+}
+
+/** A record whose body was copied. */
+export interface Move extends SeenRecord {
+  readonly from: Pointer;
+  readonly to: Pointer;
+  /** Whether it was copied for its cost alone, without having been read. */
+  readonly isSpared: boolean;
+}
+
+/**
+ * Lets records point to the copies of their bodies, on disk before it is answered: the originals are
+ * unlinked after. Answers the moves that were refused, since their record is another by now.
+ */
+export function move(moves: readonly Move[]): LaneOperation<readonly Move[]> {
+  return {
+    keys: moves.map(({ key }) => key),
+    apply: (transaction) => {
+      transaction.requireSync();
+      return moves.filter((one) => {
+        const record = seenAt(transaction, one);
+        if (record === undefined || transaction.isCleared(record)) return true;
+        if (!isIntact(Buffer.from(one.key), record)) return true;
+        transaction.move(one.key, record, one.to, one.isSpared);
+        return false;
+      });
+    },
+  };
+}
+
+/** A record that a scan saw, and where its body was then. */
+export interface SeenAt extends SeenRecord {
+  readonly from: Pointer;
+}
+
+/** Evicts exactly these records; answers those that were still there and could be read. */
+export function evict(seen: readonly SeenAt[]): LaneOperation<readonly SeenAt[]> {
+  return {
+    keys: seen.map(({ key }) => key),
+    apply: (transaction) => {
+      const evicted = seen.filter((one) => {
+        const record = seenAt(transaction, one);
+        if (record === undefined) return false;
+        const wasReadable = transaction.isReadable(one.key, record);
+        transaction.remove(one.key);
+        return wasReadable;
+      });
+      transaction.countEvicted(evicted.length);
+      return evicted;
+    },
+  };
+}
+
+/** The record, if neither its version nor its place has changed since it was seen. */
+function seenAt(transaction: Transaction, { key, version, from }: SeenAt): Buffer | undefined {
+  const record = transaction.record(key);
+  if (record === undefined || versionOf(record) !== version) return undefined;
+  const { segment, offset } = pointerOf(record);
+  return segment === from.segment && offset === from.offset ? record : undefined;
+}
+
+/** Lets a segment age anew: it holds one body alone, which was read or is dear. */
+export function renewSegment(id: number): LaneOperation<void> {
+  return {
+    keys: [],
+    apply: (transaction) => {
+      const stats = transaction.segment(id);
+      if (stats?.state === SegmentState.sealed) stats.agedFromMs = transaction.nowMs;
     },
   };
 }
@@ -145,7 +251,8 @@ export function forgetSegment(id: number): LaneOperation<void> {
   return { keys: [], apply: (transaction) => transaction.forgetSegment(id) };
 }
 
-function seal(stats: SegmentStats): void {
+function seal(stats: SegmentStats, fileBytes: number): void {
+  stats.fileBytes = fileBytes;
   stats.state = SegmentState.sealed;
   stats.writer = 0;
 }

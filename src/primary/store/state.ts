@@ -13,7 +13,7 @@ import {
   versionOfPurgeKey,
 } from './index/index-keys.ts';
 import { decodePurge, Purges } from './purges.ts';
-import { decodeSegmentStats, type SegmentStats } from './segment-stats.ts';
+import { decodeSegmentStats, SegmentState, type SegmentStats } from './segment-stats.ts';
 
 /** So many versions are reserved at once, on disk, so that none is ever used twice. */
 export const VERSIONS_PER_EPOCH = 2 ** 32;
@@ -24,6 +24,12 @@ export interface StoreState {
   /** Entries that are not cleared, those included that are expired or purged by prefix. */
   count: number;
   nextSegment: number;
+  /** Entries that were evicted over the whole life of the store. */
+  evicted: number;
+  /** Sum of `fileBytes` over all segments. */
+  segmentBytes: number;
+  /** Segments that have a writer. */
+  readonly openSegments: Set<number>;
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
 }
@@ -33,11 +39,12 @@ export interface StoreState {
  * something that cannot be read.
  */
 export async function loadState(index: Index): Promise<StoreState> {
-  const [versions, count, clear, nextSegment] = await index.getMany([
+  const [versions, count, clear, nextSegment, evicted] = await index.getMany([
     metaKey('versions'),
     metaKey('count'),
     metaKey('clear'),
     metaKey('next-segment'),
+    metaKey('evicted'),
   ]);
   const epoch = decodeNumber(versions, VERSIONS_PER_EPOCH);
   await index.put(metaKey('versions'), encodeNumber(epoch + VERSIONS_PER_EPOCH), { sync: true });
@@ -47,14 +54,22 @@ export async function loadState(index: Index): Promise<StoreState> {
     purges.add(decodePurge(versionOfPurgeKey(key), value));
   }
   const segments = new Map<number, SegmentStats>();
+  const openSegments = new Set<number>();
+  let segmentBytes = 0;
   for await (const [key, value] of index.iterator(SEGMENT_RANGE)) {
     const id = segmentIdOfKey(key);
-    segments.set(id, decodeSegmentStats(id, value));
+    const stats = decodeSegmentStats(id, value);
+    segments.set(id, stats);
+    segmentBytes += stats.fileBytes;
+    if (stats.state === SegmentState.open) openSegments.add(id);
   }
   return {
     nextVersion: epoch + 1,
     count: decodeNumber(count, 0),
     nextSegment: decodeNumber(nextSegment, 1),
+    evicted: decodeNumber(evicted, 0),
+    segmentBytes,
+    openSegments,
     segments,
     purges,
   };
@@ -63,4 +78,9 @@ export async function loadState(index: Index): Promise<StoreState> {
 /** Whether all versions of the epoch before `nextVersion` are given; an epoch has 2^32 of them. */
 export function epochIsSpent(nextVersion: number): boolean {
   return nextVersion % VERSIONS_PER_EPOCH === 0;
+}
+
+/** The epoch that follows the one of `version`: what stands under `versions` while it is given. */
+export function epochAfter(version: number): number {
+  return Math.ceil(version / VERSIONS_PER_EPOCH) * VERSIONS_PER_EPOCH;
 }

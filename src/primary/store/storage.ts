@@ -1,33 +1,22 @@
 /**
- * The store as a whole, open or closed: the index with its entries, the hand, the removal of dead
- * segments and the job threads, started and stopped in the order that they need.
+ * The store as a whole, as the rest of the primary sees it: open, closed, or being opened again after
+ * its index took no more writes.
  */
-import { statfs } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { segmentFileName } from '../../segments/format.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
-import { JobPool } from '../jobs/job-pool.ts';
-import { EntryStore } from './entry-store.ts';
-import { openIndex } from './index/index-files.ts';
-import { DeadSegments } from './space/dead-segments.ts';
-import { Hand } from './space/hand.ts';
-import { quarantineStrays } from './space/stray-segments.ts';
+import type { BackupRequest, BackupResult } from './backup/backups.ts';
+import type { EntryStore, Unused } from './entry-store.ts';
+import { Healing } from './healing.ts';
+import { OpenStore, type StoreSettings } from './open-store.ts';
+import { hasRoomToReopen } from './room.ts';
+import { RECLAIM_WRITER } from './space/segment-reclaim.ts';
 
-/** Room that LevelDB needs to open the index again: its log becomes a table, and a new log begins. */
-const REOPEN_ROOM_BYTES = 64 * 1024 * 1024;
-
-/** The options of the server that are about the store. */
-export type StoreSettings = Pick<
-  Config,
-  | 'storeBytesMax'
-  | 'freeBytesMin'
-  | 'segmentBytes'
-  | 'durability'
-  | 'reclaimGarbagePercent'
-  | 'reclaimBytesPerSecond'
-  | 'handEntriesPerSecond'
->;
+export type { StoreSettings } from './open-store.ts';
 
 export interface StorageOptions {
   readonly directory: StoreDirectory;
@@ -36,60 +25,122 @@ export interface StorageOptions {
   readonly now?: () => number;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
+  /** Tells every worker to write nothing more to a segment: it cannot be synced. */
+  readonly onRetire: (segment: number) => void;
   /** Has every worker seal its segments; awaited before the files are closed. */
   readonly sealAll: () => Promise<void>;
 }
 
-/** What runs while the store is open. */
-interface Running {
-  readonly entries: EntryStore;
-  readonly jobs: JobPool;
-  readonly hand: Hand;
-  readonly deadSegments: DeadSegments;
+/** Reads wait this long for an index that is being opened again. */
+const READS_HELD_MS = 1000;
+
+/** A change of the store's files that is made while they are closed. */
+export interface FilesChange {
+  /** Makes it; `unused` says which numbers the store that was closed has not given. */
+  apply(unused: Unused): Promise<void>;
+  /** Takes it back, however far it got. */
+  undo(): Promise<void>;
 }
 
 export class Storage {
   readonly #options: StorageOptions;
-  #running: Running | undefined;
+  readonly #healing: Healing;
+  #open: OpenStore | undefined;
+  /** Whether the store is closed on purpose. */
+  #isClosed = false;
+  /** Resolves when an index that is being opened again can be read, or when that has failed. */
+  #reopening: Promise<void> | undefined;
   /** Whether the workers are sealing for a close: until it ends, none is granted a segment. */
   #isSealing = false;
+  /** Writers that died while their segments could not be sealed. */
+  readonly #goneWriters = new Set<number>();
+  /** Seals that could not be written: segment -> size of its file. */
+  readonly #unsealed = new Map<number, number>();
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: StorageOptions) {
     this.#options = options;
+    this.#healing = new Healing({
+      directory: options.directory,
+      log: options.log,
+      current: () => this.#open,
+      isClosed: () => this.#isClosed,
+      reopen: () => this.#reopen(),
+    });
   }
 
   /** Opens the store. Throws a CannotRunError when its files do not allow it. */
   static async open(options: StorageOptions): Promise<Storage> {
     const storage = new Storage(options);
-    storage.#running = await storage.#start();
+    storage.#open = await storage.#start(() => false);
     return storage;
   }
 
-  /** The entries. Throws STORE_CLOSED while the store is closed. */
+  /** The entries. Throws STORE_CLOSED while the store is closed, STORE_FAILED while it is reopened. */
   get entries(): EntryStore {
-    if (this.#running === undefined) throw new BigCacheError('STORE_CLOSED');
-    return this.#running.entries;
+    return this.#opened().entries;
   }
 
-  /** Throws STORE_CLOSED, or what writes are refused with since one failed. */
+  /**
+   * Throws STORE_CLOSED, what writes are refused with since one failed, or what a segment could not
+   * be synced for within the last 30 s.
+   */
   checkWritable(): void {
-    const { failure } = this.entries;
+    const { entries, durability } = this.#opened();
+    const failure = entries.failure ?? durability.failure;
     if (failure !== undefined) throw failure;
   }
 
   get isOpen(): boolean {
-    return this.#running !== undefined;
+    return this.#open !== undefined;
+  }
+
+  /** While the index is being opened again: resolves when it is to be read, after a second at most. */
+  get readable(): Promise<void> | undefined {
+    return this.#reopening;
   }
 
   /**
-   * Grants `writer` a new segment. Throws STORE_CLOSED also while the workers seal: under steady
-   * writing they would never be done otherwise.
+   * Grants `writer` a new segment of at most `bytes`. Rejects with DISK_FULL when there was no room in
+   * time, with STORE_CLOSED also while the workers seal: under steady writing they would never be done
+   * otherwise.
    */
-  async grantSegment(writer: number): Promise<number> {
+  async grantSegment(writer: number, bytes: number): Promise<number> {
     if (this.#isSealing) throw new BigCacheError('STORE_CLOSED');
-    return await this.entries.grantSegment(writer);
+    const { admission, entries } = this.#opened();
+    return await admission.admit(bytes, () => entries.grantSegment(writer, bytes));
+  }
+
+  /** Lets an open segment of `writer` grow up to `bytes` in all. Rejects like `grantSegment`. */
+  async extendSegment(writer: number, segment: number, bytes: number): Promise<void> {
+    const { admission, entries } = this.#opened();
+    const more = bytes - (entries.segments.get(segment)?.fileBytes ?? 0);
+    if (more <= 0) return;
+    await admission.admit(more, () => entries.extendSegment(writer, segment, bytes));
+  }
+
+  /** Seals a segment of `writer`; now, or when the index takes writes again. */
+  async sealSegment(writer: number, segment: number, fileBytes: number): Promise<void> {
+    try {
+      await this.entries.sealSegment(writer, segment, fileBytes);
+    } catch (error) {
+      if (!(error instanceof BigCacheError)) throw error;
+      this.#unsealed.set(segment, fileBytes);
+    }
+  }
+
+  /** Seals what a worker left open when it died; now, or when the index takes writes again. */
+  async sealSegmentsOf(writer: number): Promise<void> {
+    try {
+      const { entries } = this;
+      const sealed = await entries.sealSegmentsOf(writer);
+      const sizes = await Promise.all(sealed.map((id) => this.#sizeOf(id)));
+      await entries.settleSegments(new Map(sealed.map((id, at) => [id, sizes[at] ?? 0])));
+    } catch (error) {
+      if (!(error instanceof BigCacheError)) throw error;
+      this.#goneWriters.add(writer);
+    }
   }
 
   /** Purges a prefix at once; resolves with the number of readable entries it took, when counted. */
@@ -116,35 +167,61 @@ export class Storage {
    * could not be opened again, which would end the reads too.
    */
   async closeForCopy(): Promise<void> {
-    const isFull = this.#running?.entries.failure !== undefined && (await this.#hasNoRoom());
-    if (isFull) throw new BigCacheError('DISK_FULL');
+    const hasFailed = this.#open?.entries.failure !== undefined;
+    if (hasFailed && !(await hasRoomToReopen(this.#options.directory))) {
+      throw new BigCacheError('DISK_FULL');
+    }
     await this.close();
   }
 
-  async #hasNoRoom(): Promise<boolean> {
-    const { bavail, bsize } = await statfs(this.#options.directory.path);
-    return bavail * bsize < REOPEN_ROOM_BYTES;
+  /** Makes a backup while reads and writes go on; see Backups. */
+  async backUp(request: BackupRequest): Promise<BackupResult> {
+    return await this.#opened().backups.run(request);
   }
 
   /** Closes all files. A store that is closed stays so. */
   close(): Promise<void> {
+    return this.#inTurn(() => this.#shut());
+  }
+
+  /**
+   * Closes the store, has its files changed and opens it again; nobody else opens it meanwhile. When
+   * the change fails, or the store cannot be opened after it, it is undone and the store opened as it
+   * was, and the failure is thrown.
+   */
+  replaceFiles(change: FilesChange): Promise<void> {
     return this.#inTurn(async () => {
-      const running = this.#running;
-      if (running === undefined) return;
-      // What has its place in a segment is still committed; nothing new gets one.
-      this.#isSealing = true;
+      const { entries } = this.#opened();
+      await this.#shut();
       try {
-        await this.#options.sealAll();
-      } finally {
-        this.#isSealing = false;
+        await change.apply(entries.unused);
+        this.#open = await this.#start(() => false);
+        this.#isClosed = false;
+      } catch (error) {
+        await change.undo();
+        this.#open = await this.#start(() => false);
+        this.#isClosed = false;
+        throw error;
       }
-      this.#running = undefined;
-      await running.hand.stop();
-      await running.deadSegments.stop();
-      await running.jobs.close();
-      // The first to open the index closes it last.
-      await running.entries.close();
     });
+  }
+
+  async #shut(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) {
+      this.#isClosed = true;
+      return;
+    }
+    // What has its place in a segment is still committed; nothing new gets one.
+    this.#isSealing = true;
+    try {
+      await this.#options.sealAll();
+    } finally {
+      this.#isSealing = false;
+    }
+    this.#isClosed = true;
+    this.#open = undefined;
+    await open.close();
   }
 
   /**
@@ -154,50 +231,71 @@ export class Storage {
   open(): Promise<void> {
     return this.#inTurn(async () => {
       try {
-        this.#running ??= await this.#start();
+        this.#open ??= await this.#start(() => false);
+        this.#isClosed = false;
       } catch (cause) {
         throw new BigCacheError('STORE_FAILED', undefined, { cause });
       }
     });
   }
 
-  #opened(): Running {
-    if (this.#running === undefined) throw new BigCacheError('STORE_CLOSED');
-    return this.#running;
+  #opened(): OpenStore {
+    if (this.#open !== undefined) return this.#open;
+    throw new BigCacheError(this.#isClosed ? 'STORE_CLOSED' : 'STORE_FAILED');
   }
 
-  async #start(): Promise<Running> {
-    const { directory, log, onDrop } = this.#options;
-    const now = this.#options.now ?? Date.now;
-    const { indexPath, segmentsPath } = directory;
-    const entries = await this.#load(now);
-    const jobs = new JobPool();
-    const hand = new Hand({ store: entries, jobs, indexPath, log, now });
-    const deadSegments = new DeadSegments({
-      store: entries,
-      jobs,
-      indexPath,
-      segmentsPath,
+  async #start(hasWriter: (writer: number) => boolean): Promise<OpenStore> {
+    const { directory, settings, log, onDrop, onRetire, now } = this.#options;
+    const open = await OpenStore.open({
+      directory,
+      settings,
       log,
       onDrop,
+      onRetire,
+      now: now ?? Date.now,
+      hasWriter,
+      onFailure: () => this.#healing.begin(),
     });
-    hand.start();
-    deadSegments.start();
-    return { entries, jobs, hand, deadSegments };
+    await open.entries.settleSegments(this.#unsealed);
+    this.#unsealed.clear();
+    this.#goneWriters.clear();
+    open.start();
+    return open;
   }
 
-  /** An index that cannot be used is closed again, so that a later attempt can open it. */
-  async #load(now: () => number): Promise<EntryStore> {
-    const { directory, log } = this.#options;
-    const index = await openIndex(directory);
-    try {
-      const entries = await EntryStore.load(index, now);
-      await quarantineStrays(directory, entries.segments, log);
-      return entries;
-    } catch (error) {
-      await index.close();
-      throw error;
-    }
+  /**
+   * Closes a failed index and opens it again. Reads are held meanwhile, writes refused; living workers
+   * go on with the segments that they have open.
+   */
+  #reopen(): Promise<void> {
+    return this.#inTurn(async () => {
+      const failed = this.#open;
+      if (this.#isClosed) return;
+      // Jobs may take a moment to end, in which the failed index can still be read.
+      await failed?.stopWork(true);
+      const opening = this.#openAgain(failed);
+      const held = Promise.race([opening.catch(() => undefined), sleep(READS_HELD_MS)]);
+      this.#reopening = held.then(() => undefined);
+      try {
+        await opening;
+      } finally {
+        this.#reopening = undefined;
+      }
+    });
+  }
+
+  async #openAgain(failed: OpenStore | undefined): Promise<void> {
+    this.#open = undefined;
+    await failed?.closeFiles();
+    const isAlive = (writer: number): boolean =>
+      writer !== RECLAIM_WRITER && !this.#goneWriters.has(writer);
+    this.#open = await this.#start(isAlive);
+  }
+
+  async #sizeOf(segment: number): Promise<number> {
+    const path = join(this.#options.directory.segmentsPath, segmentFileName(segment));
+    const found = await stat(path).catch(() => undefined);
+    return found?.size ?? 0;
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {

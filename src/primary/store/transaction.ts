@@ -5,11 +5,14 @@
 import {
   expiresAtOf,
   isIntact,
+  movedRecord,
+  type Pointer,
   pointerOf,
   stampVersion,
   storedBytesOf,
   versionOf,
 } from '../../protocol/record.ts';
+import { occupiedBytesOf } from '../../segments/format.ts';
 import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
 import { encodePurge, type Purge } from './purges.ts';
 import {
@@ -39,6 +42,7 @@ export class Transaction {
   #count: number;
   #nextSegment: number;
   #clearVersion: number;
+  #evicted: number;
   #sync = false;
   #reservedUpTo: number | undefined;
 
@@ -50,6 +54,7 @@ export class Transaction {
     this.#count = state.count;
     this.#nextSegment = state.nextSegment;
     this.#clearVersion = state.purges.clearVersion;
+    this.#evicted = state.evicted;
   }
 
   /** Whether the batch must be on disk before it is acknowledged. */
@@ -101,18 +106,46 @@ export class Transaction {
   write(key: string, record: Buffer): number {
     this.#discount(key);
     const version = this.takeVersion();
-    stampVersion(Buffer.from(key), record, version);
+    const keyBytes = Buffer.from(key);
+    stampVersion(keyBytes, record, version);
     const { segment, offset } = pointerOf(record);
     const stats = this.segment(segment);
     if (stats === undefined) throw new Error('INVARIANT: a commit points into a granted segment');
     const storedBytes = storedBytesOf(record);
     stats.bytesWritten = Math.max(stats.bytesWritten, offset + storedBytes);
-    stats.bytesLive += storedBytes;
+    stats.bytesLive += occupiedBytesOf(keyBytes.length, record);
     stats.records += 1;
     stats.lastVersion = version;
     this.#count += 1;
     this.#entries.set(key, record);
     return version;
+  }
+
+  /**
+   * Lets the record of `key` point to a copy of its body. The version stays, so no reader and no
+   * condition can tell. REQUIRES: `record` is the record of `key`, intact, and not cleared.
+   */
+  move(key: string, record: Buffer, to: Pointer, isSpared: boolean): void {
+    const keyBytes = Buffer.from(key);
+    const from = this.segment(pointerOf(record).segment);
+    const target = this.segment(to.segment);
+    if (target === undefined) throw new Error('INVARIANT: a copy lies in a granted segment');
+    const bytes = occupiedBytesOf(keyBytes.length, record);
+    if (from !== undefined) leave(from, bytes);
+    target.bytesWritten = Math.max(target.bytesWritten, to.offset + storedBytesOf(record));
+    target.bytesLive += bytes;
+    target.records += 1;
+    target.lastVersion = Math.max(target.lastVersion, versionOf(record));
+    this.#entries.set(key, movedRecord(keyBytes, record, to, isSpared));
+  }
+
+  /** Entries of before that are gone for want of room. */
+  countEvicted(entries: number): void {
+    this.#evicted += entries;
+  }
+
+  isCleared(record: Buffer): boolean {
+    return versionOf(record) <= this.#clearVersion;
   }
 
   /** Removes the record of `key`, if there is one. */
@@ -134,7 +167,8 @@ export class Transaction {
 
   /** The accounting of the segments that `writer` may write, to be changed in place. */
   segmentsOf(writer: number): SegmentStats[] {
-    return this.#segmentIds()
+    const open = new Set([...this.#state.openSegments, ...this.#segments.keys()]);
+    return [...open]
       .filter((id) => mayWrite(this.#segments.get(id) ?? this.#state.segments.get(id), writer))
       .map((id) => this.segment(id))
       .filter((stats) => stats !== undefined);
@@ -145,10 +179,10 @@ export class Transaction {
   }
 
   /** Grants a new segment; ids rise and are never used again. */
-  grantSegment(writer: number): number {
+  grantSegment(writer: number, fileBytes: number): number {
     const id = this.#nextSegment;
     this.#nextSegment += 1;
-    this.#segments.set(id, newSegmentStats(id, writer, this.nowMs));
+    this.#segments.set(id, newSegmentStats(id, writer, this.nowMs, fileBytes));
     this.requireSync();
     return id;
   }
@@ -192,13 +226,11 @@ export class Transaction {
     if (record === undefined || versionOf(record) <= this.#clearVersion) return;
     this.#count = Math.max(0, this.#count - 1);
     // A damaged record cannot say where its body lies, so that space stays counted as live.
-    if (!isIntact(Buffer.from(key), record)) return;
+    const keyBytes = Buffer.from(key);
+    if (!isIntact(keyBytes, record)) return;
     this.#credit(key, record);
     const stats = this.segment(pointerOf(record).segment);
-    if (stats === undefined) return;
-    // After damage a segment may count less than it holds; it never counts less than nothing.
-    stats.bytesLive = Math.max(0, stats.bytesLive - storedBytesOf(record));
-    stats.records = Math.max(0, stats.records - 1);
+    if (stats !== undefined) leave(stats, occupiedBytesOf(keyBytes.length, record));
   }
 
   /** The purge that took the record counts it, if it could still be read at that time. */
@@ -237,6 +269,9 @@ export class Transaction {
     if (this.#nextSegment !== this.#state.nextSegment) {
       put(metaKey('next-segment'), encodeNumber(this.#nextSegment));
     }
+    if (this.#evicted !== this.#state.evicted) {
+      put(metaKey('evicted'), encodeNumber(this.#evicted));
+    }
     if (this.#clearVersion !== this.#state.purges.clearVersion) {
       put(metaKey('clear'), encodeNumber(this.#clearVersion));
     }
@@ -248,7 +283,12 @@ export class Transaction {
     const state = this.#state;
     state.count = this.#count;
     state.nextSegment = this.#nextSegment;
+    state.evicted = this.#evicted;
     for (const [id, stats] of this.#segments) {
+      const bytesBefore = state.segments.get(id)?.fileBytes ?? 0;
+      state.segmentBytes += (stats?.fileBytes ?? 0) - bytesBefore;
+      if (stats?.state === SegmentState.open) state.openSegments.add(id);
+      else state.openSegments.delete(id);
       if (stats === null) state.segments.delete(id);
       else state.segments.set(id, stats);
     }
@@ -256,6 +296,12 @@ export class Transaction {
     for (const [purge, entries] of this.#credits) purge.matched += entries;
     for (const version of this.#donePurges) state.purges.remove(version);
   }
+}
+
+/** After damage a segment may count less than it holds; it never counts less than nothing. */
+function leave(stats: SegmentStats, bytes: number): void {
+  stats.bytesLive = Math.max(0, stats.bytesLive - bytes);
+  stats.records = Math.max(0, stats.records - 1);
 }
 
 /** Whether `writer` may commit into the segment. */

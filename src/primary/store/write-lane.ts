@@ -6,15 +6,18 @@
 import { BigCacheError } from '../../protocol/errors.ts';
 import { withWholeHead } from '../../protocol/record.ts';
 import { toStoreError } from '../../segments/faults.ts';
+import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
 import { entryKey } from './index/index-keys.ts';
 import type { StoreState } from './state.ts';
-import { Transaction } from './transaction.ts';
+import { type IndexChange, Transaction } from './transaction.ts';
 
 /** One change, judged and applied inside a batch. */
 export interface LaneOperation<T> {
   /** The keys whose records `apply` looks at or changes. */
   readonly keys: readonly string[];
+  /** The segments that its records point into. Where the bodies must be on disk first, they are. */
+  readonly segments?: readonly number[];
   /**
    * Applies the change. May throw a BigCacheError to refuse it. REQUIRES: it throws before it
    * changes anything.
@@ -37,6 +40,7 @@ export class WriteLane {
   readonly #index: Index;
   readonly #state: StoreState;
   readonly #now: () => number;
+  readonly #barrier: Barrier;
   #waiting: Waiting[] = [];
   /** Work that is done between two batches. */
   #pauses: (() => Promise<void>)[] = [];
@@ -44,11 +48,15 @@ export class WriteLane {
   #failure: Error | undefined;
   #isClosed = false;
 
-  constructor(index: Index, state: StoreState, now: () => number) {
+  constructor(index: Index, state: StoreState, now: () => number, barrier: Barrier = NO_BARRIER) {
     this.#index = index;
     this.#state = state;
     this.#now = now;
+    this.#barrier = barrier;
   }
+
+  /** Told once, when a batch could not be written. */
+  onFailure: (error: Error) => void = () => undefined;
 
   /** Why writes are refused since a batch failed; undefined while the lane works. */
   get failure(): Error | undefined {
@@ -89,6 +97,13 @@ export class WriteLane {
     });
   }
 
+  /** Refuses all further changes: what was written to the index is not safe there. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.onFailure(error);
+  }
+
   /** Takes no further operations; resolves when those that were taken are done. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -116,10 +131,12 @@ export class WriteLane {
     return this.#waiting.splice(0, count);
   }
 
-  async #commit(batch: Waiting[]): Promise<void> {
+  async #commit(taken: Waiting[]): Promise<void> {
+    let batch = taken;
     let transaction: Transaction;
     try {
       if (this.#failure !== undefined) throw this.#failure;
+      if (this.#barrier.syncsEachBatch) batch = await this.#withBodiesOnDisk(taken);
       transaction = await this.#begin(batch);
     } catch (error) {
       // What cannot be read fails these operations alone: nothing has been written.
@@ -130,13 +147,34 @@ export class WriteLane {
     try {
       const settle = batch.map((waiting) => applyOne(waiting, transaction));
       const changes = transaction.changes();
-      if (changes.length > 0) await this.#index.batch(changes, { sync: transaction.mustSync });
+      if (changes.length > 0) await this.#write(batch, changes, transaction.mustSync);
       transaction.publish();
       for (const acknowledge of settle) acknowledge();
     } catch (error) {
       this.#fail(error);
       for (const waiting of batch) waiting.reject(this.#failure);
     }
+  }
+
+  /** Those of the batch whose bodies are on disk now; the others are refused. */
+  async #withBodiesOnDisk(batch: Waiting[]): Promise<Waiting[]> {
+    const segments = segmentsOf(batch);
+    if (segments.size === 0) return batch;
+    const failures = await this.#barrier.syncBodies(segments);
+    if (failures.size === 0) return batch;
+    return batch.filter(({ operation, reject }) => {
+      const failed = operation.segments?.find((segment) => failures.has(segment));
+      if (failed !== undefined) reject(failures.get(failed));
+      return failed === undefined;
+    });
+  }
+
+  /** A batch that is synced has everything before it on disk as well. */
+  async #write(batch: Waiting[], changes: IndexChange[], mustSync: boolean): Promise<void> {
+    const sync = mustSync || this.#barrier.syncsEachBatch;
+    await this.#index.batch(changes, { sync });
+    this.#barrier.wrote(segmentsOf(batch));
+    if (sync) await this.#barrier.syncRotatedLogs();
   }
 
   async #begin(batch: Waiting[]): Promise<Transaction> {
@@ -153,8 +191,12 @@ export class WriteLane {
   /** After a failed write LevelDB may lose later ones (docs/decisions), so none is let through. */
   #fail(error: unknown): void {
     if (isBroken(error)) throw error;
-    this.#failure ??= toWriteError(error);
+    this.fail(toWriteError(error));
   }
+}
+
+function segmentsOf(batch: readonly Waiting[]): Set<number> {
+  return new Set(batch.flatMap(({ operation }) => operation.segments ?? []));
 }
 
 function applyOne(waiting: Waiting, transaction: Transaction): () => void {

@@ -72,13 +72,17 @@ export class ChannelIndex implements EntryIndex {
     await this.#channel.requestWithin(OPEN_DEADLINE_MS, Opcode.open);
   }
 
-  async grantSegment(): Promise<number> {
-    return this.#number(await this.#write(Opcode.grantSegment), Opcode.grantSegment);
+  async grantSegment(bytes: number): Promise<number> {
+    return this.#number(await this.#write(Opcode.grantSegment, bytes), Opcode.grantSegment);
   }
 
-  sealSegment(segment: number): void {
+  async extendSegment(segment: number, bytes: number): Promise<void> {
+    await this.#write(Opcode.extendSegment, segment, bytes);
+  }
+
+  sealSegment(segment: number, fileBytes: number): void {
     // Refused only when the store is closed or the primary gone: then the next start seals it.
-    this.#write(Opcode.sealSegment, segment).catch(() => undefined);
+    this.#write(Opcode.sealSegment, segment, fileBytes).catch(() => undefined);
   }
 
   #write(opcode: OpcodeValue, ...fields: unknown[]): Promise<unknown> {

@@ -20,8 +20,10 @@ export interface EntryIndex {
   checkWritable(): Promise<void>;
   close(): Promise<void>;
   open(): Promise<void>;
-  /** The id of a new segment that only this worker may write. */
-  grantSegment(): Promise<number>;
-  /** Nothing more will be committed from this segment. */
-  sealSegment(segment: number): void;
+  /** The id of a new segment that only this worker may write, up to `bytes`. */
+  grantSegment(bytes: number): Promise<number>;
+  /** Resolves when the segment may be written up to `bytes`. */
+  extendSegment(segment: number, bytes: number): Promise<void>;
+  /** Nothing more will be committed from this segment, whose file has `fileBytes`. */
+  sealSegment(segment: number, fileBytes: number): void;
 }

@@ -1,6 +1,7 @@
 /**
  * The store of a worker: records from the index, bodies from and to segments on the same disk.
  */
+import { BigCacheError } from '../../protocol/errors.ts';
 import {
   decodeRecord,
   type EntryMeta,
@@ -116,7 +117,12 @@ export class SegmentStore implements Store {
 
   async #dropDamaged(key: string, version: number, what: string): Promise<void> {
     this.#options.onDamage(key, what);
-    await this.#options.index.dropDamaged(key, version);
+    try {
+      await this.#options.index.dropDamaged(key, version);
+    } catch (error) {
+      // It stays a miss where the index takes no writes at present; a later reader drops it.
+      if (!(error instanceof BigCacheError)) throw error;
+    }
   }
 }
 

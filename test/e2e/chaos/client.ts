@@ -1,20 +1,33 @@
 /**
- * One client of the chaos test: writes, reads and deletes keys of its own over one kept connection,
- * and holds every answer against its oracle.
+ * One client of the chaos test: writes, reads, deletes and purges keys of its own over one kept
+ * connection, and holds every answer against its oracle.
  */
-import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { makeBody, readBody } from './body.ts';
+import { type Answer, Connection } from './connection.ts';
+import type { Evictions } from './evictions.ts';
 import { KeyOracle, type KeyState } from './oracle.ts';
 
-export interface Answer {
-  readonly status: number;
-  readonly body: Buffer;
+const GROUPS = 8;
+const KEYS_PER_GROUP = 25;
+/** Statuses that refuse a change without saying that it did not happen. */
+const IN_DOUBT = new Set([503, 504, 507]);
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** An entry that was not there although it should have been: evicted, or lost. */
+interface Missing {
+  readonly key: string;
+  readonly sinceMs: number;
+  readonly why: string;
 }
 
-const KEYS_PER_CLIENT = 40;
-const TIMEOUT_MS = 10_000;
+export interface ChaosClientOptions {
+  readonly name: string;
+  readonly baseUrl: () => string;
+  readonly random: () => number;
+  readonly evictions: Evictions;
+}
 
 export class ChaosClient {
   readonly name: string;
@@ -22,39 +35,75 @@ export class ChaosClient {
   acknowledged = 0;
   /** Operations that ended without a usable answer. */
   failed = 0;
+  /** Reads that were answered with an error of the server: for the tests of full disks. */
+  readonly failedReads: { readonly atMs: number; readonly status: number }[] = [];
   readonly violations: string[] = [];
-  /** Told of every failure on a connection that had been in use, with the connection. */
-  onFailure: (socket: Socket | undefined) => void = () => undefined;
-  readonly #baseUrl: () => string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #evictions: Evictions;
+  readonly #connection: Connection;
   readonly #oracles = new Map<string, KeyOracle>();
   readonly #random: () => number;
-  #socket: Socket | undefined;
+  readonly #missing: Missing[] = [];
+  #evicted = 0;
   #lastWrite = 0;
   #isStopped = false;
+  #pausing: Promise<void> | undefined;
+  #onPause: () => void = () => undefined;
 
-  constructor(name: string, baseUrl: () => string, random: () => number) {
+  constructor({ name, baseUrl, random, evictions }: ChaosClientOptions) {
     this.name = name;
-    this.#baseUrl = baseUrl;
     this.#random = random;
+    this.#evictions = evictions;
+    this.#connection = new Connection(baseUrl);
+  }
+
+  /** Told of every failure on a connection that had been in use, with the connection. */
+  set onFailure(listener: (socket: Socket | undefined) => void) {
+    this.#connection.onFailure = listener;
   }
 
   get localPort(): number | undefined {
-    return this.#socket?.localPort;
+    return this.#connection.localPort;
+  }
+
+  /** Entries that were found to have been evicted. */
+  get evicted(): number {
+    return this.#evicted;
   }
 
   async run(): Promise<void> {
     while (!this.#isStopped) {
-      const key = `${this.name}/${Math.floor(this.#random() * KEYS_PER_CLIENT)}`;
+      if (this.#pausing !== undefined) {
+        this.#onPause();
+        await this.#pausing;
+        this.#pausing = undefined;
+      }
+      const key = this.#anyKey();
       const dice = this.#random();
       if (dice < 0.5) await this.#write(key);
-      else if (dice < 0.9) await this.#read(key);
-      else await this.#delete(key);
+      else if (dice < 0.91) await this.#read(key);
+      else if (dice < 0.99) await this.#delete(key);
+      else await this.#purge();
     }
   }
 
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** Begins nothing new until `until` resolves; resolves when nothing is under way. */
+  pause(until: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onPause = resolve;
+      this.#pausing = until;
+    });
+  }
+
+  /** Everything was cleared, or perhaps was. */
+  cleared(isAcknowledged: boolean, sentMs: number): void {
+    for (const oracle of this.#oracles.values()) {
+      if (isAcknowledged) oracle.acknowledge(undefined, sentMs, Date.now());
+      else oracle.doubt(undefined, Date.now());
+    }
   }
 
   /** Reads every key once, until it is answered. */
@@ -64,50 +113,107 @@ export class ChaosClient {
     }
   }
 
+  /** Entries that were missing and that the server never said it evicts. */
+  lost(): string[] {
+    return this.#missing
+      .filter(({ key, sinceMs }) => !this.#evictions.includes(key, sinceMs))
+      .map(({ why }) => why);
+  }
+
   close(): void {
-    this.#agent.destroy();
+    this.#connection.close();
+  }
+
+  #anyKey(): string {
+    const nth = Math.floor(this.#random() * KEYS_PER_GROUP);
+    return `${this.#anyGroup()}${nth}`;
+  }
+
+  #anyGroup(): string {
+    return `${this.name}/${Math.floor(this.#random() * GROUPS)}/`;
   }
 
   async #write(key: string): Promise<void> {
     this.#lastWrite += 1;
     const write = this.#lastWrite;
     const body = makeBody(key, write, this.#fillerBytes());
-    const answer = await this.#ask('POST', `/pickle/${key}`, body);
-    this.#settle(key, write, answer, [200]);
+    const sentMs = Date.now();
+    const seconds = this.#random() < 0.1 ? 1 + Math.floor(this.#random() * 20) : undefined;
+    const headers: Record<string, string> =
+      seconds === undefined ? {} : { 'cache-control': `max-age=${seconds}` };
+    const answer = await this.#ask('POST', `/pickle/${key}`, body, headers);
+    const expiresAtMs = seconds === undefined ? NEVER : sentMs + seconds * 1000;
+    this.#settle(key, { write, expiresAtMs }, answer, [200], sentMs);
   }
 
   async #delete(key: string): Promise<void> {
+    const sentMs = Date.now();
     const answer = await this.#ask('DELETE', `/pickle/${key}`);
-    this.#settle(key, undefined, answer, [200, 404]);
+    this.#settle(key, undefined, answer, [200, 404], sentMs);
+  }
+
+  async #purge(): Promise<void> {
+    const group = this.#anyGroup();
+    const sentMs = Date.now();
+    const answer = await this.#ask('DELETE', `/prefix/${group}`);
+    if (answer?.status === 200) this.acknowledged += 1;
+    for (const [key, oracle] of this.#oracles) {
+      if (!key.startsWith(group)) continue;
+      if (answer?.status === 200) oracle.acknowledge(undefined, sentMs, Date.now());
+      else oracle.doubt(undefined, Date.now());
+    }
   }
 
   async #read(key: string): Promise<boolean> {
+    const askedMs = Date.now();
     const answer = await this.#ask('GET', `/pickle/${key}`);
-    if (answer?.status !== 200 && answer?.status !== 404) return false;
+    if (answer === undefined) return false;
+    if (answer.status !== 200 && answer.status !== 404) {
+      this.failedReads.push({ atMs: Date.now(), status: answer.status });
+      return false;
+    }
     this.acknowledged += 1;
-    let seen: KeyState;
+    let seen: number | undefined;
     try {
       seen = answer.status === 200 ? readBody(key, answer.body) : undefined;
     } catch (error) {
       this.violations.push((error as Error).message);
       return true;
     }
-    const oracle = this.#oracle(key);
-    if (!oracle.observe(seen, Date.now())) {
-      this.violations.push(`${key} shows ${seen ?? 'none'}, but ${oracle.describe()}`);
-    }
+    this.#judge(key, seen, askedMs);
     return true;
   }
 
-  #settle(key: string, state: KeyState, answer: Answer | undefined, good: number[]): void {
+  #judge(key: string, seen: number | undefined, askedMs: number): void {
+    const oracle = this.#oracle(key);
+    const verdict = oracle.observe(seen, askedMs, Date.now());
+    if (verdict === 'right') return;
+    const why = `${key} shows ${seen ?? 'none'}, but ${oracle.describe()}`;
+    if (verdict === 'wrong') {
+      this.violations.push(why);
+      return;
+    }
+    // Whether it was evicted is told in the log, which may be read a moment later.
+    this.#evicted += 1;
+    this.#missing.push({ key, sinceMs: oracle.sentMs, why });
+    oracle.acknowledge(undefined, askedMs, Date.now());
+  }
+
+  #settle(
+    key: string,
+    state: KeyState,
+    answer: Answer | undefined,
+    good: readonly number[],
+    sentMs: number,
+  ): void {
     if (answer !== undefined && good.includes(answer.status)) {
       this.acknowledged += 1;
-      this.#oracle(key).acknowledge(state, Date.now());
-    } else {
-      this.#oracle(key).doubt(state, Date.now());
-      if (answer !== undefined && answer.status !== 503 && answer.status !== 504) {
-        this.violations.push(`${key}: an answer of ${answer.status}`);
-      }
+      this.#oracle(key).acknowledge(state, sentMs, Date.now());
+      return;
+    }
+    this.#oracle(key).doubt(state, Date.now());
+    if (answer !== undefined && !IN_DOUBT.has(answer.status)) {
+      this.violations.push(`${key}: an answer of ${answer.status}`);
     }
   }
 
@@ -123,45 +229,21 @@ export class ChaosClient {
   /** Mostly small bodies, some of several blocks, a few that are streamed. */
   #fillerBytes(): number {
     const dice = this.#random();
-    if (dice < 0.9) return Math.floor(this.#random() * 8_000);
-    return Math.floor(this.#random() * (dice < 0.99 ? 200_000 : 2_500_000));
+    if (dice < 0.7) return Math.floor(this.#random() * 8_000);
+    return Math.floor(this.#random() * (dice < 0.98 ? 200_000 : 2_500_000));
   }
 
-  async #ask(method: string, path: string, body?: Buffer): Promise<Answer | undefined> {
-    try {
-      return await this.#send(method, path, body);
-    } catch {
+  async #ask(
+    method: string,
+    path: string,
+    body?: Buffer,
+    headers: Record<string, string> = {},
+  ): Promise<Answer | undefined> {
+    const answer = await this.#connection.ask(method, path, body, headers);
+    if (answer === undefined) {
       this.failed += 1;
-      this.onFailure(this.#socket);
       await sleep(20);
-      return undefined;
     }
-  }
-
-  #send(method: string, path: string, body: Buffer | undefined): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const asked = request(this.#baseUrl() + path, {
-        method,
-        agent: this.#agent,
-        timeout: TIMEOUT_MS,
-        headers: body === undefined ? {} : { 'content-length': body.length },
-      });
-      asked.on('socket', (socket) => {
-        this.#socket = socket;
-      });
-      asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
-      asked.on('error', reject);
-      asked.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.complete) {
-            resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) });
-          } else reject(new Error('the answer was cut off'));
-        });
-      });
-      asked.end(body);
-    });
+    return answer;
   }
 }

@@ -3,24 +3,33 @@
  * whose outcome nobody was told. One client owns a key, so its operations have an order.
  */
 
-/** The number of a write, or undefined for "no entry". */
-export type KeyState = number | undefined;
+/** A write, and when its entry expires; undefined for "no entry". */
+export type KeyState = { readonly write: number; readonly expiresAtMs: number } | undefined;
 
 interface InDoubt {
   readonly state: KeyState;
   readonly sinceMs: number;
 }
 
+/** What is seen at a time: a write, or that there is nothing. */
+export type Verdict = 'right' | 'missing' | 'wrong';
+
 /** An operation without an answer is applied within this time, or never: its frame is gone by then. */
 const IN_DOUBT_MS = 5000;
+/** Between the clock of the server's decision and the test's there are the ways of request and answer. */
+const CLOCK_SLACK_MS = 2000;
+const NEVER = Number.POSITIVE_INFINITY;
 
 export class KeyOracle {
   #acknowledged: KeyState;
+  /** When the acknowledged operation was sent: an eviction before that was of another entry. */
+  #sentMs = 0;
   #inDoubt: InDoubt[] = [];
 
   /** The operation was acknowledged: nothing older may ever be seen again. */
-  acknowledge(state: KeyState, nowMs: number): void {
+  acknowledge(state: KeyState, sentMs: number, nowMs: number): void {
     this.#acknowledged = state;
+    this.#sentMs = sentMs;
     this.#forgetOld(nowMs);
   }
 
@@ -29,20 +38,38 @@ export class KeyOracle {
     this.#inDoubt.push({ state, sinceMs: nowMs });
   }
 
-  /** Whether a reader may see this; what was in doubt and is seen has happened. */
-  observe(state: KeyState, nowMs: number): boolean {
-    if (state === this.#acknowledged) {
+  get sentMs(): number {
+    return this.#sentMs;
+  }
+
+  /**
+   * What to think of a reader who sees `write`, or nothing. `missing`: the entry should be there, so it
+   * was evicted, or lost. What was in doubt and is seen has happened.
+   */
+  observe(write: number | undefined, askedMs: number, nowMs: number): Verdict {
+    if (this.#explains(this.#acknowledged, write, askedMs, nowMs)) {
       this.#forgetOld(nowMs);
-      return true;
+      return 'right';
     }
-    if (!this.#inDoubt.some((one) => one.state === state)) return false;
-    this.#acknowledged = state;
-    return true;
+    const doubted = this.#inDoubt.find(({ state }) => this.#explains(state, write, askedMs, nowMs));
+    if (doubted !== undefined) {
+      this.#acknowledged = doubted.state;
+      return 'right';
+    }
+    return write === undefined ? 'missing' : 'wrong';
   }
 
   describe(): string {
-    const inDoubt = this.#inDoubt.map(({ state }) => state ?? 'none').join(', ');
-    return `acknowledged ${this.#acknowledged ?? 'none'}, in doubt [${inDoubt}]`;
+    const show = (state: KeyState): string => (state === undefined ? 'none' : `${state.write}`);
+    const inDoubt = this.#inDoubt.map(({ state }) => show(state)).join(', ');
+    return `acknowledged ${show(this.#acknowledged)}, in doubt [${inDoubt}]`;
+  }
+
+  /** Whether a reader between these times may see `write` where `state` is the truth. */
+  #explains(state: KeyState, write: number | undefined, askedMs: number, nowMs: number): boolean {
+    const endMs = state?.expiresAtMs ?? NEVER;
+    if (write === undefined) return state === undefined || endMs <= nowMs + CLOCK_SLACK_MS;
+    return state?.write === write && endMs >= askedMs - CLOCK_SLACK_MS;
   }
 
   #forgetOld(nowMs: number): void {

@@ -47,9 +47,9 @@ describe('the progress of a long command', () => {
   });
 
   it('says what is being done and counts in other units, sizes among them', () => {
-    const steps: [number, number, number][] = [[2000, 0.5, 3_000_000]];
+    const steps: [number, number, number][] = [[2000, 0.5, 3 * 1024 ** 2]];
     assert.deepEqual(shown(false, steps, { label: 'segments', unit: 'bytes' }), [
-      'segments  50 %  3.0 MB  1.5 MB/s\n',
+      'segments  50 %  3.0 MiB  1.5 MiB/s\n',
     ]);
     assert.deepEqual(shown(true, [[2000, 0.5, 30]], { label: 'purges', unit: 'records' }), [
       '\r\u001b[Kpurges  [###############...............]  50 %  30 records  15/s',

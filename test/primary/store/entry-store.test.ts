@@ -12,7 +12,8 @@ import type { Purge } from '../../../src/primary/store/purges.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { missReason } from '../../../src/protocol/miss.ts';
-import { pointerOf, storedBytesOf, versionOf } from '../../../src/protocol/record.ts';
+import { pointerOf, versionOf } from '../../../src/protocol/record.ts';
+import { occupiedBytesOf } from '../../../src/segments/format.ts';
 import { ModelStore } from './store-model.ts';
 import { openedIndex, recordOf } from './store-setup.ts';
 
@@ -112,6 +113,9 @@ class History {
   /** As after kill -9: nothing but the index is left. */
   async restart(): Promise<void> {
     this.#store = await EntryStore.load(this.#index, () => this.#model.nowMs);
+    await this.#store.settleSegments(
+      new Map([...this.#store.segments.keys()].map((id) => [id, 64])),
+    );
     const states = [...this.#store.segments.values()].map(({ state }) => state);
     assert.ok(states.every((state) => state === SegmentState.sealed));
     this.#openSegments = [];
@@ -202,14 +206,14 @@ class History {
   async #recount(): Promise<void> {
     const live = new Map<number, { records: number; bytesLive: number }>();
     let count = 0;
-    for await (const [, record] of this.#index.iterator(entryRange(''))) {
+    for await (const [indexKey, record] of this.#index.iterator(entryRange(''))) {
       if (versionOf(record) <= this.#store.clearVersion) continue;
       count += 1;
       const { segment } = pointerOf(record);
       const { records, bytesLive } = live.get(segment) ?? { records: 0, bytesLive: 0 };
       live.set(segment, {
         records: records + 1,
-        bytesLive: bytesLive + storedBytesOf(record),
+        bytesLive: bytesLive + occupiedBytesOf(indexKey.length - 1, record),
       });
     }
     assert.equal(this.#store.count, count);

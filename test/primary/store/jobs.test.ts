@@ -100,7 +100,12 @@ describe('a walk over the keys of a segment', () => {
     const { indexPath, segmentsPath } = directory;
     const segmentPath = join(segmentsPath, segmentFileName(1));
     const found = await walkSegment({ indexPath, segmentPath, segment: 1 });
-    assert.deepEqual(found, { appends: 3, pointing: [{ key: 'here', version: 7 }] });
+    assert.deepEqual(found, {
+      appends: 3,
+      end: 327,
+      isMissing: false,
+      pointing: [{ key: 'here', version: 7 }],
+    });
     await log.sealAll();
   });
 
@@ -123,6 +128,6 @@ describe('a walk over the keys of a segment', () => {
     const { directory } = await openedIndex(t);
     const segmentPath = join(directory.segmentsPath, segmentFileName(9));
     const found = await walkSegment({ indexPath: directory.indexPath, segmentPath, segment: 9 });
-    assert.deepEqual(found, { appends: 0, pointing: [] });
+    assert.deepEqual(found, { appends: 0, end: 0, isMissing: true, pointing: [] });
   });
 });

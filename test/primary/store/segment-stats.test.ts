@@ -17,11 +17,12 @@ const stats: fc.Arbitrary<SegmentStats> = fc.record(
     id: uint32,
     writer: uint32,
     state: fc.constantFrom(...Object.values(SegmentState)),
-    grantedAtMs: fc.maxSafeNat(),
+    agedFromMs: fc.maxSafeNat(),
     bytesWritten: fc.maxSafeNat(),
     bytesLive: fc.maxSafeNat(),
     records: fc.maxSafeNat(),
     lastVersion: fc.maxSafeNat(),
+    fileBytes: fc.maxSafeNat(),
   },
   { noNullPrototype: true },
 );
@@ -36,13 +37,14 @@ describe('the accounting of a segment', () => {
   });
 
   it('begins open, for its writer, with nothing in it', () => {
-    const { id, writer, state, grantedAtMs, ...rest } = newSegmentStats(5, 2, 99);
-    assert.deepEqual([id, writer, state, grantedAtMs], [5, 2, SegmentState.open, 99]);
+    const { id, writer, state, agedFromMs, fileBytes, ...rest } = newSegmentStats(5, 2, 99, 4096);
+    assert.deepEqual([id, writer, state], [5, 2, SegmentState.open]);
+    assert.deepEqual([agedFromMs, fileBytes], [99, 4096]);
     assert.deepEqual(rest, { bytesWritten: 0, bytesLive: 0, records: 0, lastVersion: 0 });
   });
 
   it('that is cut short is refused', () => {
-    const bytes = encodeSegmentStats(newSegmentStats(5, 2, 99));
+    const bytes = encodeSegmentStats(newSegmentStats(5, 2, 99, 0));
     for (const length of [0, 8, 47]) {
       assert.throws(() => decodeSegmentStats(5, bytes.subarray(0, length)), RangeError);
     }

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { newSegmentStats } from '../../../src/primary/store/segment-stats.ts';
-import { quarantineStrays } from '../../../src/primary/store/space/stray-segments.ts';
+import { surveySegmentFiles } from '../../../src/primary/store/space/segment-files.ts';
 import { Storage } from '../../../src/primary/store/storage.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
@@ -31,6 +31,7 @@ async function openedStorage(
     settings: DEFAULT_CONFIG,
     log: SILENT,
     onDrop: () => undefined,
+    onRetire: () => undefined,
     sealAll,
   };
   const storage = await Storage.open(options);
@@ -41,8 +42,13 @@ async function openedStorage(
   return { storage, directory };
 }
 
-async function commit(storage: Storage, ...keys: string[]): Promise<void> {
-  const segment = await storage.grantSegment(WRITER);
+async function commit(
+  storage: Storage,
+  directory: StoreDirectory,
+  ...keys: string[]
+): Promise<void> {
+  const segment = await storage.grantSegment(WRITER, 4096);
+  await createSegmentFile(directory, segment);
   await Promise.all(
     keys.map((key) => storage.entries.commit(WRITER, key, recordOf(key, { segment }))),
   );
@@ -66,14 +72,14 @@ function openFilesIn(path: string): string[] {
 
 describe('a storage', () => {
   it('keeps its entries over close and open, and refuses what comes between', async (t) => {
-    const { storage } = await openedStorage(t);
-    await commit(storage, 'key');
+    const { storage, directory } = await openedStorage(t);
+    await commit(storage, directory, 'key');
     await storage.close();
     assert.equal(storage.isOpen, false);
     assert.throws(() => storage.entries, isCode('STORE_CLOSED'));
     await assert.rejects(storage.deletePrefix('k'), isCode('STORE_CLOSED'));
     await assert.rejects(storage.clear(), isCode('STORE_CLOSED'));
-    await assert.rejects(storage.grantSegment(WRITER), isCode('STORE_CLOSED'));
+    await assert.rejects(storage.grantSegment(WRITER, 4096), isCode('STORE_CLOSED'));
     await storage.open();
     assert.equal(storage.entries.count, 1);
     assert.equal(await storage.deletePrefix('k'), 1);
@@ -81,7 +87,7 @@ describe('a storage', () => {
 
   it('takes opening and closing in turns, however many ask at once', async (t) => {
     let seals = 0;
-    const { storage } = await openedStorage(t, async () => {
+    const { storage, directory } = await openedStorage(t, async () => {
       seals += 1;
     });
     const turns = [
@@ -95,16 +101,16 @@ describe('a storage', () => {
     await Promise.all(turns);
     assert.ok(storage.isOpen);
     assert.equal(seals, 2, 'a closed store is not closed again');
-    await commit(storage, 'key');
+    await commit(storage, directory, 'key');
     assert.equal(storage.entries.count, 1);
   });
 
   it('grants no segment while the workers seal, and still commits what has its place', async (t) => {
     let sealing: (() => Promise<void>) | undefined;
     const { storage } = await openedStorage(t, async () => sealing?.());
-    const segment = await storage.grantSegment(WRITER);
+    const segment = await storage.grantSegment(WRITER, 4096);
     sealing = async () => {
-      await assert.rejects(storage.grantSegment(WRITER), isCode('STORE_CLOSED'));
+      await assert.rejects(storage.grantSegment(WRITER, 4096), isCode('STORE_CLOSED'));
       await storage.entries.commit(WRITER, 'key', recordOf('key', { segment }));
       await storage.entries.sealSegment(WRITER, segment);
     };
@@ -112,28 +118,28 @@ describe('a storage', () => {
     sealing = undefined;
     await storage.open();
     assert.equal(storage.entries.count, 1);
-    assert.ok((await storage.grantSegment(WRITER)) > segment);
+    assert.ok((await storage.grantSegment(WRITER, 4096)) > segment);
   });
 
   it('stays open, and grants again, when the workers cannot be made to seal', async (t) => {
     let failure: Error | undefined = new Error('a worker hangs');
-    const { storage } = await openedStorage(t, async () => {
+    const { storage, directory } = await openedStorage(t, async () => {
       if (failure !== undefined) throw failure;
     });
     await assert.rejects(storage.close(), failure);
     assert.ok(storage.isOpen);
-    await commit(storage, 'key');
+    await commit(storage, directory, 'key');
     failure = undefined;
   });
 
   it('answers STORE_CLOSED to a prefix delete that a close overtakes, which stays in force', async (t) => {
     let deleting: Promise<number> | undefined;
-    const { storage } = await openedStorage(t, async () => {
+    const { storage, directory } = await openedStorage(t, async () => {
       deleting ??= storage.deletePrefix('a/');
       // Otherwise the rejection would find nobody to take it.
       deleting.catch(() => undefined);
     });
-    await commit(storage, 'a/1', 'b');
+    await commit(storage, directory, 'a/1', 'b');
     await storage.close();
     const outcome = await Promise.allSettled([deleting]);
     const [settled] = outcome;
@@ -147,7 +153,7 @@ describe('a storage', () => {
 
   it('fails an opening that its files do not allow, and can be opened once they do', async (t) => {
     const { storage, directory } = await openedStorage(t);
-    await commit(storage, 'key');
+    await commit(storage, directory, 'key');
     await storage.close();
     const aside = join(directory.path, '.aside');
     await rename(directory.quarantinePath, aside);
@@ -164,7 +170,7 @@ describe('a storage', () => {
 
   it('clears at once, and gives the files of sealed segments back', async (t) => {
     const { storage, directory } = await openedStorage(t);
-    const segment = await storage.grantSegment(WRITER);
+    const segment = await storage.grantSegment(WRITER, 4096);
     const path = await createSegmentFile(directory, segment);
     await storage.entries.commit(WRITER, 'key', recordOf('key', { segment }));
     await storage.entries.sealSegment(WRITER, segment);
@@ -184,7 +190,8 @@ describe('a file among the segments', () => {
     await createSegmentFile(directory, 2);
     await writeFile(join(directory.segmentsPath, 'notes.txt'), 'whose is this');
     await mkdir(join(directory.segmentsPath, 'folder'));
-    await quarantineStrays(directory, new Map([[1, newSegmentStats(1, 1, 0)]]), SILENT);
+    const segments = new Map([[1, newSegmentStats(1, 1, 0, 64)]]);
+    await surveySegmentFiles(directory, segments, () => false, SILENT);
     assert.deepEqual(readdirSync(directory.segmentsPath), [segmentFileName(1)]);
     assert.ok(existsSync(known));
     const moved = readdirSync(directory.quarantinePath).map((name) => name.replace(/^\d+-/, ''));
@@ -196,12 +203,13 @@ describe('a file among the segments', () => {
     const directory = await openDirectory(await temporaryDirectory(t));
     const lines: { segment: number; entries: number }[] = [];
     const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
-    const needed = { ...newSegmentStats(1, 0, 0), records: 3 };
+    const needed = { ...newSegmentStats(1, 0, 0, 64), records: 3 };
     const segments = new Map([
       [1, needed],
-      [2, newSegmentStats(2, 0, 0)],
+      [2, newSegmentStats(2, 0, 0, 64)],
     ]);
-    await quarantineStrays(directory, segments, log);
+    const { lost } = await surveySegmentFiles(directory, segments, () => false, log);
+    assert.deepEqual(lost, [1]);
     assert.deepEqual(
       lines.map(({ segment, entries }) => [segment, entries]),
       [[1, 3]],

@@ -144,7 +144,7 @@ describe('after a write of the index has failed', () => {
       await assert.rejects(store.grantSegment(1), isCode(refusal));
       assert.ok(isCode(refusal)(store.failure));
       assert.equal(store.count, 1);
-      assert.equal(store.segments.get(segment)?.bytesLive, 10);
+      assert.equal(store.segments.get(segment)?.records, 1);
       assert.equal(store.pendingPurges.length, 0);
       const [found] = await store.lookUp(['kept']);
       assert.ok(Buffer.isBuffer(found));
@@ -162,6 +162,17 @@ describe('after a write of the index has failed', () => {
     for (const one of all) {
       assert.ok(one.status === 'rejected' && isCode('DISK_FULL')(one.reason));
     }
+    await lane.close();
+  });
+
+  it('it may be failed from outside, for good', async (t) => {
+    const { index } = await openedIndex(t);
+    const lane = new WriteLane(index, await loadState(index), Date.now);
+    await lane.run(nothing);
+    lane.fail(new BigCacheError('STORE_FAILED'));
+    lane.fail(new BigCacheError('DISK_FULL'));
+    await assert.rejects(lane.run(nothing), isCode('STORE_FAILED'));
+    assert.ok(isCode('STORE_FAILED')(lane.failure));
     await lane.close();
   });
 });

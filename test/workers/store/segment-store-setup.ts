@@ -5,7 +5,7 @@
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
-import { Storage } from '../../../src/primary/store/storage.ts';
+import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
@@ -55,16 +55,20 @@ export class TestServer {
     path: string,
     now: () => number = Date.now,
     segmentBytes = 4 * 1024 * 1024,
+    settings: Partial<StoreSettings> = {},
   ): Promise<TestServer> {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
     const storage = await Storage.open({
-      settings: { ...DEFAULT_CONFIG, segmentBytes },
+      settings: { ...DEFAULT_CONFIG, segmentBytes, ...settings },
       directory,
       log: SILENT,
       now,
       onDrop: (segment) => {
         for (const { session } of workers) session.dropSegment(segment);
+      },
+      onRetire: (segment) => {
+        for (const { session } of workers) session.retireSegment(segment);
       },
       sealAll: async () => {
         await Promise.all(
@@ -96,6 +100,11 @@ export class TestServer {
     return worker;
   }
 
+  /** Tells every worker to give up its descriptor of a segment. */
+  dropSegment(segment: number): void {
+    for (const { session } of this.#workers) session.dropSegment(segment);
+  }
+
   async stop(): Promise<void> {
     await this.storage.close();
     for (const { worker } of this.#workers) worker.die();
@@ -116,7 +125,11 @@ function connectWorker(
     directory: segmentsPath,
     segmentBytes,
     writer,
-    grants: { grant: () => index.grantSegment(), seal: (id) => index.sealSegment(id) },
+    grants: {
+      grant: (bytes) => index.grantSegment(bytes),
+      extend: (id, bytes) => index.extendSegment(id, bytes),
+      seal: (id, fileBytes) => index.sealSegment(id, fileBytes),
+    },
     now,
   });
   const descriptors = new Descriptors(segmentsPath);
@@ -134,6 +147,7 @@ function connectWorker(
   link.take({
     drain: () => undefined,
     dropSegment: (segment) => descriptors.drop(segment),
+    retireSegment: (segment) => segments.retire(segment),
     sealAll: async () => {
       await segments.sealAll();
       while (!segments.isIdle) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -120,29 +120,28 @@ async function openTarget({ directory, settings, log, now }: ImportOptions): Pro
     log,
     now,
     onDrop: () => undefined,
+    onRetire: (segment) => segments.retire(segment),
     sealAll: async () => {
       await segments.sealAll();
       while (!segments.isIdle) await sleep(SEAL_POLL_MS);
     },
   });
-  const { entries } = storage;
   const segments = new SegmentLog({
     directory: directory.segmentsPath,
     segmentBytes: settings.segmentBytes,
     writer: IMPORT_WRITER,
     grants: {
-      grant: () => entries.grantSegment(IMPORT_WRITER),
-      seal: (segment) => {
-        entries.sealSegment(IMPORT_WRITER, segment).catch((error: unknown) => {
-          log.error({ err: error, segment }, 'a segment could not be sealed');
-        });
+      grant: (bytes) => storage.grantSegment(IMPORT_WRITER, bytes),
+      extend: (segment, bytes) => storage.extendSegment(IMPORT_WRITER, segment, bytes),
+      seal: (segment, fileBytes) => {
+        void storage.sealSegment(IMPORT_WRITER, segment, fileBytes);
       },
     },
     now,
   });
   const writer = new EntryWriter({
     segments,
-    commit: (key, record) => entries.commit(IMPORT_WRITER, key, record),
+    commit: (key, record) => storage.entries.commit(IMPORT_WRITER, key, record),
     now,
   });
   return { writer, close: () => storage.close() };

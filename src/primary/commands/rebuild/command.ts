@@ -72,7 +72,7 @@ function countLines({ counts, quarantined }: RebuildResult): string[] {
 }
 
 function adviceLines({ isTrusted }: RebuildResult): string[] {
-  if (isTrusted) return ['deleted, purged and overwritten entries may have come back as valid'];
+  if (isTrusted) return ['deleted and purged entries may have come back as valid'];
   return [
     'deleted and purged entries may have come back, so all entries are stale: this version answers',
     'reads of them with "expired" and removes them within minutes of the next start; where nothing',

@@ -47,7 +47,7 @@ export class SegmentIntake {
     try {
       const header = await walk.header();
       // Appends speak for themselves, so a damaged header costs none of them.
-      this.#index.addSegment(id, header?.createdAtMs ?? this.#nowMs);
+      this.#index.addSegment(id, header?.createdAtMs ?? this.#nowMs, walk.size);
       this.counts.segments += 1;
       let isDamaged = header === undefined && walk.size > 0;
       let entries: FoundEntry[] = [];

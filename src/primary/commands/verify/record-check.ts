@@ -8,6 +8,7 @@ import {
   RECORD_HEAD_BYTES,
   versionOf,
 } from '../../../protocol/record.ts';
+import { occupiedBytesOf } from '../../../segments/format.ts';
 import type { Index } from '../../store/index/index-files.ts';
 import { entryRange, keyOfEntryKey } from '../../store/index/index-keys.ts';
 import { SegmentState } from '../../store/segment-stats.ts';
@@ -38,6 +39,8 @@ export interface RecordPass {
 }
 
 const RECORDS_PER_READ = 1000;
+/** LevelDB's binding gives 16 KiB at a time unless told otherwise. */
+const BYTES_PER_READ = 512 * 1024;
 
 /** Goes over all records. Ends early when it is not to go on. */
 export async function checkRecords(pass: RecordPass): Promise<RecordCounts> {
@@ -61,7 +64,8 @@ export async function checkRecords(pass: RecordPass): Promise<RecordCounts> {
 
 /** All keys of entries with their records, in chunks. */
 export async function* recordsOf(index: Index): AsyncGenerator<[key: string, record: Buffer][]> {
-  const iterator = index.iterator({ ...entryRange(''), fillCache: false });
+  const options = { ...entryRange(''), fillCache: false, highWaterMarkBytes: BYTES_PER_READ };
+  const iterator = index.iterator(options);
   try {
     for (;;) {
       const chunk = await iterator.nextv(RECORDS_PER_READ);
@@ -78,7 +82,8 @@ function checkRecord(pass: RecordPass, counts: RecordCounts, key: string, value:
   counts.records += 1;
   const version = value.length < RECORD_HEAD_BYTES ? 0 : versionOf(value);
   if (version > census.clearVersion) counts.counted += 1;
-  const record = decodeRecord(Buffer.from(key), value);
+  const keyBytes = Buffer.from(key);
+  const record = decodeRecord(keyBytes, value);
   if (record === undefined) {
     counts.damaged += 1;
     findings.problem('record-damaged', showKey(key));
@@ -88,11 +93,17 @@ function checkRecord(pass: RecordPass, counts: RecordCounts, key: string, value:
   if (census.purges.isPurged(key, version)) counts.purged += 1;
   else if (record.expiresAtMs !== 0 && record.expiresAtMs <= nowMs) counts.expired += 1;
   else counts.readable += 1;
-  if (version > census.clearVersion) account(pass, key, record);
+  if (version > census.clearVersion)
+    account(pass, key, record, occupiedBytesOf(keyBytes.length, value));
 }
 
 /** Counts a record for its segment. What a clear took counts nowhere, and its file may be gone. */
-function account({ census, findings }: RecordPass, key: string, record: EntryRecord): void {
+function account(
+  { census, findings }: RecordPass,
+  key: string,
+  record: EntryRecord,
+  occupiedBytes: number,
+): void {
   const { pointer, storedBytes, version } = record;
   const segment = census.segments.get(pointer.segment);
   if (segment === undefined) {
@@ -100,7 +111,7 @@ function account({ census, findings }: RecordPass, key: string, record: EntryRec
     return;
   }
   segment.records += 1;
-  segment.bytesLive += storedBytes;
+  segment.bytesLive += occupiedBytes;
   segment.newestVersion = Math.max(segment.newestVersion, version);
   segment.liveEnd = Math.max(segment.liveEnd, pointer.offset + storedBytes);
 }

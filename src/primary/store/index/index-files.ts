@@ -16,6 +16,15 @@ import { dropAside, putBack, recoverAside, setAside } from './index-aside.ts';
 export type Index = ClassicLevel<Buffer, Buffer>;
 
 const MiB = 1024 * 1024;
+const WRITE_BUFFER_BYTES = 16 * MiB;
+const WRITE_BUFFER_BYTES_MIN = 2 * MiB;
+
+/** What LevelDB collects in memory, and in a log, before it writes a table; less in a small store. */
+export function writeBufferBytesFor(storeBytesMax: number): number {
+  if (storeBytesMax === 0) return WRITE_BUFFER_BYTES;
+  const share = Math.floor(storeBytesMax / 128);
+  return Math.min(Math.max(share, WRITE_BUFFER_BYTES_MIN), WRITE_BUFFER_BYTES);
+}
 
 /**
  * How the index is opened. Job threads open it with the same options and the same path to the
@@ -27,7 +36,7 @@ export const INDEX_OPTIONS = {
   createIfMissing: false,
   multithreading: true,
   compression: false,
-  writeBufferSize: 16 * MiB,
+  writeBufferSize: WRITE_BUFFER_BYTES,
   cacheSize: 16 * MiB,
   maxOpenFiles: 1000,
 } as const;
@@ -39,14 +48,17 @@ export const SENTINEL = Buffer.from('msentinel');
  * Opens the index of a directory that this process owns, creating it in a store without entries.
  * Throws a CannotRunError when it is damaged or in use; then its files are what they were before.
  */
-export async function openIndex(directory: StoreDirectory): Promise<Index> {
+export async function openIndex(
+  directory: StoreDirectory,
+  writeBufferBytes: number = WRITE_BUFFER_BYTES,
+): Promise<Index> {
   try {
     await recoverAside(directory);
     const files = await readdir(directory.indexPath);
     if (files.length === 0) await create(directory);
     else if (!files.includes('CURRENT')) throw damaged(directory, 'its file CURRENT is missing');
     await setAside(directory);
-    return await openOverAside(directory);
+    return await openOverAside(directory, writeBufferBytes);
   } catch (cause) {
     if (cause instanceof CannotRunError) throw cause;
     throw cannotOpen(directory, cause);
@@ -54,8 +66,9 @@ export async function openIndex(directory: StoreDirectory): Promise<Index> {
 }
 
 /** REQUIRES: the index is set aside. It stays so only when this throws an error of the file system. */
-async function openOverAside(directory: StoreDirectory): Promise<Index> {
-  const index: Index = new ClassicLevel(directory.indexPath, INDEX_OPTIONS);
+async function openOverAside(directory: StoreDirectory, writeBufferBytes: number): Promise<Index> {
+  const options = { ...INDEX_OPTIONS, writeBufferSize: writeBufferBytes };
+  const index: Index = new ClassicLevel(directory.indexPath, options);
   try {
     await index.open();
     if ((await index.get(SENTINEL)) === undefined) {

@@ -11,7 +11,7 @@ const SEGMENT = 's';
 export const ENTRY_BYTE = ENTRY.charCodeAt(0);
 
 /** Names under `m`. */
-export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment';
+export type MetaName = 'versions' | 'count' | 'clear' | 'next-segment' | 'evicted';
 
 /** The index key of an entry's record. */
 export function entryKey(key: string): Buffer {

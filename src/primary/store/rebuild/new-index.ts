@@ -14,6 +14,7 @@ import {
   storedBytesOf,
   versionOf,
 } from '../../../protocol/record.ts';
+import { occupiedBytesOf } from '../../../segments/format.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 import { INDEX_OPTIONS, type Index, SENTINEL } from '../index/index-files.ts';
 import {
@@ -92,8 +93,8 @@ export class NewIndex {
   }
 
   /** Takes a segment into the accounting, as one that nobody will write to any more. */
-  addSegment(id: number, createdAtMs: number): void {
-    const stats = newSegmentStats(id, 0, createdAtMs);
+  addSegment(id: number, createdAtMs: number, fileBytes: number): void {
+    const stats = newSegmentStats(id, 0, createdAtMs, fileBytes);
     stats.state = SegmentState.sealed;
     this.#segments.set(id, stats);
   }
@@ -119,8 +120,8 @@ export class NewIndex {
       if (before !== undefined) displaced += 1;
       if (before !== undefined && storedAtOf(before) > entry.meta.storedAtMs) continue;
       const record = this.#recordOf(entry);
-      if (before !== undefined) this.#discount(before);
-      this.#account(record);
+      if (before !== undefined) this.#discount(entry.key, before);
+      this.#account(entry.key, record);
       standing.set(entry.key, record);
       changed.set(entry.key, record);
     }
@@ -163,8 +164,8 @@ export class NewIndex {
     return isUsable ? record : recordOf({ ...entry, segment: NOWHERE }, version, undefined);
   }
 
-  #account(record: Buffer): void {
-    this.#count(record, 1);
+  #account(key: string, record: Buffer): void {
+    this.#count(key, record, 1);
     const { segment, offset } = pointerOf(record);
     const stats = this.#segments.get(segment);
     if (stats === undefined) return;
@@ -172,11 +173,11 @@ export class NewIndex {
     stats.lastVersion = versionOf(record);
   }
 
-  #discount(record: Buffer): void {
-    this.#count(record, -1);
+  #discount(key: string, record: Buffer): void {
+    this.#count(key, record, -1);
   }
 
-  #count(record: Buffer, sign: 1 | -1): void {
+  #count(key: string, record: Buffer, sign: 1 | -1): void {
     const { segment } = pointerOf(record);
     this.#records += sign;
     if (segment === NOWHERE) {
@@ -189,7 +190,7 @@ export class NewIndex {
     const stats = this.#segments.get(segment);
     if (stats === undefined) throw new Error('INVARIANT: an entry comes from a segment taken in');
     stats.records += sign;
-    stats.bytesLive += sign * storedBytesOf(record);
+    stats.bytesLive += sign * occupiedBytesOf(Buffer.byteLength(key), record);
   }
 
   async #removeNowhere(): Promise<void> {

@@ -54,7 +54,7 @@ describe('the compaction of a store', () => {
     await plainStore(path, 5);
     const { code, out } = await outcomeOf((write) => runCompact(path, write, QUIET));
     assert.equal(code, 0);
-    assert.match(out, /^the index of \/.* had \d.* k?B, has \d.* k?B\n$/);
+    assert.match(out, /^the index of \/.* had \d.* (Ki)?B, has \d.* (Ki)?B\n$/);
   });
 
   it('is refused while a server runs', async (t) => {

@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import findPointing from '../../../../src/primary/jobs/find-pointing.ts';
 import walkSegment, { type WalkResult } from '../../../../src/primary/jobs/walk-segment.ts';
 import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
 import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { DeadSegments } from '../../../../src/primary/store/space/dead-segments.ts';
+import { Pins } from '../../../../src/primary/store/space/pins.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import { createSegmentFile, openedIndex, recordOf, SILENT } from '../store-setup.ts';
 
@@ -21,13 +23,15 @@ async function sweeping(
   const { indexPath, segmentsPath } = directory;
   const pathOf = (segment: number): string => join(segmentsPath, segmentFileName(segment));
   const dropped: string[] = [];
+  const pins = new Pins();
   const newSweeper = (over: EntryStore): DeadSegments =>
     new DeadSegments({
       store: over,
-      jobs: { walkSegment: walk },
+      jobs: { walkSegment: walk, findPointing },
       indexPath,
       segmentsPath,
       log: SILENT,
+      pins,
       onDrop: (segment) => {
         dropped.push(`${segment} ${existsSync(pathOf(segment)) ? 'early' : 'gone'}`);
       },
@@ -48,10 +52,25 @@ async function sweeping(
     granted,
     pathOf,
     dropped,
+    pins,
   };
 }
 
 describe('a sweep for dead segments', () => {
+  it('keeps the file of what is pinned, and drops it once it is released', async (t) => {
+    const { store, sweeper, granted, pathOf, pins } = await sweeping(t);
+    const [pinned, other] = [await granted(), await granted()];
+    const pin = pins.pin([pinned]);
+    await sweeper.sweep();
+    assert.ok(existsSync(pathOf(pinned)));
+    assert.ok(!existsSync(pathOf(other)));
+    assert.equal(store.segments.get(pinned)?.state, SegmentState.dropping);
+    pin.release(pinned);
+    await sweeper.sweep();
+    assert.ok(!existsSync(pathOf(pinned)));
+    assert.equal(store.segments.size, 0);
+  });
+
   it('drops what is sealed and holds nothing, and tells it once the file is gone', async (t) => {
     const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
     const [dead, open] = [await granted(), await granted(true)];
@@ -91,7 +110,12 @@ describe('a sweep for dead segments', () => {
     let walks = 0;
     const { store, sweeper, granted, pathOf } = await sweeping(t, async () => {
       walks += 1;
-      return { appends: 1, pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }] };
+      return {
+        appends: 1,
+        end: 2 ** 30,
+        isMissing: false,
+        pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }],
+      };
     });
     const segment = await granted(true);
     await store.commit(1, 'key', recordOf('key', { segment }));

@@ -1,0 +1,98 @@
+/**
+ * `bigcache backup`: has the running server make a backup, or makes it of a stopped store, and tells
+ * how far it is.
+ */
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pino } from 'pino';
+import type { Config } from '../../../protocol/config.ts';
+import { openDirectory } from '../../directory/directory.ts';
+import { CannotRunError } from '../../exit.ts';
+import type { BackupRequest, BackupResult } from '../../store/backup/backups.ts';
+import { Cancelled } from '../../store/backup/refusals.ts';
+import { Storage } from '../../store/storage.ts';
+import { watchInterruption } from '../interruption.ts';
+import { placedText } from '../placed-text.ts';
+import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
+import { runningServer } from '../running-server.ts';
+import { showBytes } from '../sizes.ts';
+
+/** Runs the backup; resolves with the exit code. Throws a CannotRunError when it cannot be made. */
+export async function runBackup(
+  to: string,
+  bytesPerSecond: number,
+  config: Config,
+  out: (text: string) => void,
+  terminal: ProgressOutput = STDERR,
+): Promise<number> {
+  const progress = new Progress(terminal);
+  const interruption = watchInterruption(new Cancelled('backup', 'it was interrupted'));
+  const request = {
+    to: resolve(to),
+    bytesPerSecond,
+    signal: interruption.signal,
+    onProgress: (share: number, entries: number) => progress.show(share, entries),
+  };
+  try {
+    const result = await backUp(config, request);
+    progress.end();
+    out(report(result));
+    return 0;
+  } catch (error) {
+    progress.end();
+    throw interruption.signal.aborted ? interruption.signal.reason : error;
+  } finally {
+    interruption.end();
+  }
+}
+
+type OwnRequest = Required<BackupRequest>;
+
+async function backUp(config: Config, request: OwnRequest): Promise<BackupResult> {
+  const server = await runningServer(config.dbPath);
+  if (server === undefined) return await backUpOffline(config, request);
+  const { to, bytesPerSecond, signal, onProgress } = request;
+  signal.addEventListener('abort', () => server.close());
+  return await server.ask({ op: 'backup', to, bytesPerSecond }, ({ share, entries }) =>
+    onProgress(share, entries),
+  );
+}
+
+/** Opens the store as a server would, without workers. */
+async function backUpOffline(config: Config, request: OwnRequest): Promise<BackupResult> {
+  // Opening a directory that holds nothing would make a store of it.
+  const isStore = await stat(join(config.dbPath, 'bigcache.json')).catch(() => undefined);
+  if (isStore === undefined) throw new CannotRunError(`there is no store in ${config.dbPath}`);
+  const directory = await openDirectory(config.dbPath);
+  try {
+    const storage = await Storage.open({
+      directory,
+      settings: config,
+      log: pino({ level: config.logLevel === 'info' ? 'error' : config.logLevel }, process.stderr),
+      onDrop: () => undefined,
+      onRetire: () => undefined,
+      sealAll: async () => undefined,
+    });
+    try {
+      return await storage.backUp(request);
+    } finally {
+      await storage.close();
+    }
+  } finally {
+    await directory.release();
+  }
+}
+
+/** The report, ending with a line break. */
+export function report(result: BackupResult): string {
+  const { path, entries, indexBytes, missing, heldMs, elapsedMs } = result;
+  const lines = [
+    `${entries} entries backed up into ${path} in ${(elapsedMs / 1000).toFixed(1)} s`,
+    `index of ${showBytes(indexBytes)}; segments: ${placedText(result)}`,
+    `writes waited ${heldMs.toFixed(1)} ms`,
+  ];
+  if (missing.length > 0) {
+    lines.push(`the store has lost the files of these segments already: ${missing.join(', ')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

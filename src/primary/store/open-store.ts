@@ -1,0 +1,231 @@
+/**
+ * The store while it is open: the index with its entries, and what works on it in the background,
+ * started and stopped in the order that they need.
+ */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from '../../protocol/config.ts';
+import { BigCacheError } from '../../protocol/errors.ts';
+import type { StoreDirectory } from '../directory/directory.ts';
+import { JobPool } from '../jobs/job-pool.ts';
+import { Backups } from './backup/backups.ts';
+import { Durability } from './durability.ts';
+import { EntryStore } from './entry-store.ts';
+import { openIndex, writeBufferBytesFor } from './index/index-files.ts';
+import { Admission } from './space/admission.ts';
+import { DeadSegments } from './space/dead-segments.ts';
+import { Hand } from './space/hand.ts';
+import { Pins } from './space/pins.ts';
+import { Reclaimer } from './space/reclaimer.ts';
+import { Reserve } from './space/reserve.ts';
+import { surveySegmentFiles } from './space/segment-files.ts';
+import { SegmentReclaim } from './space/segment-reclaim.ts';
+import { Space } from './space/space.ts';
+import { Visited } from './space/visited.ts';
+
+/** The options of the server that are about the store. */
+export type StoreSettings = Pick<
+  Config,
+  | 'workers'
+  | 'storeBytesMax'
+  | 'freeBytesMin'
+  | 'segmentBytes'
+  | 'durability'
+  | 'reclaimGarbagePercent'
+  | 'reclaimBytesPerSecond'
+  | 'handEntriesPerSecond'
+>;
+
+export interface OpenOptions {
+  readonly directory: StoreDirectory;
+  readonly settings: StoreSettings;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** Tells every worker to give up its descriptor of a segment. */
+  readonly onDrop: (segment: number) => void;
+  /** Tells every worker to write nothing more to a segment: it cannot be synced. */
+  readonly onRetire: (segment: number) => void;
+  /** Told once when the index takes no writes any more. */
+  readonly onFailure: () => void;
+  /** Whether somebody may still write the open segments of this writer. */
+  readonly hasWriter: (writer: number) => boolean;
+}
+
+const SAVE_VISITED_EVERY_MS = 60_000;
+/** Tables and logs that LevelDB has for a while beside those that it keeps. */
+const INDEX_SLACK_WRITE_BUFFERS = 2;
+/** Jobs are given this long to end before a failed index is opened again. */
+const JOBS_END_MS = 2000;
+
+/** What an opening has made. */
+interface Opened {
+  readonly entries: EntryStore;
+  readonly durability: Durability;
+  readonly visited: Visited;
+  /** Segments with records whose files are missing. */
+  readonly lost: readonly number[];
+}
+
+export class OpenStore {
+  readonly entries: EntryStore;
+  readonly jobs: JobPool;
+  readonly hand: Hand;
+  readonly deadSegments: DeadSegments;
+  readonly space: Space;
+  readonly admission: Admission;
+  readonly reserve: Reserve;
+  readonly durability: Durability;
+  readonly backups: Backups;
+  readonly #reclaimer: Reclaimer;
+  readonly #visited: Visited;
+  readonly #log: Logger;
+  readonly #saveTimer: NodeJS.Timeout;
+  #isStopped = false;
+  #reserving: Promise<void> = Promise.resolve();
+
+  /** Opens the files. Throws a CannotRunError when they do not allow it. */
+  static async open(options: OpenOptions): Promise<OpenStore> {
+    const { directory, settings, log, now } = options;
+    const visited = await Visited.load(join(directory.path, 'visited'));
+    const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
+    const index = await openIndex(directory, writeBufferBytes);
+    const durability = new Durability({
+      mode: settings.durability,
+      indexPath: directory.indexPath,
+      segmentsPath: directory.segmentsPath,
+      log,
+      onRetire: options.onRetire,
+      now,
+    });
+    try {
+      const entries = await EntryStore.load(index, now, durability, visited);
+      entries.onFailure = options.onFailure;
+      const { hasWriter } = options;
+      const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
+      await entries.settleSegments(files.sizes);
+      for (const id of files.lost) entries.noteLost(id);
+      const store = new OpenStore(options, { entries, durability, visited, lost: files.lost });
+      await store.space.measure();
+      return store;
+    } catch (error) {
+      // An index that cannot be used is closed again, so that a later attempt can open it.
+      await index.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    { directory, settings, log, now, onDrop }: OpenOptions,
+    { entries, durability, visited, lost }: Opened,
+  ) {
+    const { indexPath, segmentsPath } = directory;
+    const { storeBytesMax, freeBytesMin, segmentBytes } = settings;
+    this.entries = entries;
+    this.durability = durability;
+    this.#visited = visited;
+    this.#log = log;
+    const jobs = new JobPool();
+    this.jobs = jobs;
+    this.reserve = new Reserve(directory, storeBytesMax);
+    this.hand = new Hand({ store: entries, jobs, indexPath, log, now });
+    const pins = new Pins();
+    this.deadSegments = new DeadSegments({
+      store: entries,
+      jobs,
+      indexPath,
+      segmentsPath,
+      log,
+      pins,
+      onDrop,
+    });
+    this.backups = new Backups({ store: entries, jobs, pins, directory, log });
+    this.space = new Space({
+      directory,
+      storeBytesMax,
+      freeBytesMin,
+      indexSlackBytes: INDEX_SLACK_WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax),
+      segmentBytes: () => entries.segmentBytes,
+      unwrittenBytes: () => entries.unwrittenBytes,
+    });
+    this.admission = new Admission({
+      space: this.space,
+      headroomBytes: segmentBytes,
+      onWaiting: () => this.#reclaimer.wake(),
+    });
+    this.#reclaimer = new Reclaimer({
+      store: entries,
+      space: this.space,
+      admission: this.admission,
+      deadSegments: this.deadSegments,
+      reclaim: new SegmentReclaim({
+        store: entries,
+        jobs,
+        indexPath,
+        segmentsPath,
+        segmentBytes,
+        visited,
+        bytesPerSecondMax: settings.reclaimBytesPerSecond,
+        log,
+        now,
+      }),
+      aheadBytes: Math.min(settings.workers, 4) * segmentBytes,
+      garbagePercent: settings.reclaimGarbagePercent,
+      lost,
+      log,
+    });
+    this.#saveTimer = setInterval(() => void visited.save(), SAVE_VISITED_EVERY_MS);
+    this.#saveTimer.unref();
+  }
+
+  /** Begins the work in the background. */
+  start(): void {
+    this.durability.start(this.entries);
+    this.hand.start();
+    this.deadSegments.start();
+    this.#reclaimer.start();
+    this.#reserving = this.#makeReserve().catch((error: unknown) => {
+      this.#log.warn({ err: error }, 'there is no reserve for a full disk');
+    });
+  }
+
+  /**
+   * Ends what works in the background; entries can still be read and written. With `isHurried` jobs
+   * that take long are cut off.
+   */
+  async stopWork(isHurried = false): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    clearInterval(this.#saveTimer);
+    this.admission.close(new BigCacheError(isHurried ? 'DISK_FULL' : 'STORE_CLOSED'));
+    const ending = Promise.all([
+      this.backups.stop(),
+      this.hand.stop(),
+      this.deadSegments.stop(),
+      this.#reclaimer.stop(),
+      this.#reserving,
+    ]).then(() => this.jobs.close());
+    await (isHurried ? this.jobs.endWithin(JOBS_END_MS, ending) : ending);
+    await this.#visited.save();
+  }
+
+  /** Ends everything and closes the files. */
+  async close(): Promise<void> {
+    await this.stopWork();
+    await this.closeFiles();
+  }
+
+  /** REQUIRES: the work in the background has ended. */
+  async closeFiles(): Promise<void> {
+    // The first to open the index closes it last.
+    await this.entries.close();
+    await this.durability.stop();
+  }
+
+  async #makeReserve(): Promise<void> {
+    if (await this.reserve.isWhole()) return;
+    // One of another limit may be larger than all that this one allows.
+    if (await this.reserve.giveUp()) await this.space.measure();
+    if (this.space.missingFor(this.reserve.bytes) > 0) return;
+    await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
+  }
+}

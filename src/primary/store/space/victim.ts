@@ -1,0 +1,57 @@
+/**
+ * Which segment is reclaimed next, and what of it stays.
+ */
+import { SEGMENT_HEADER_BYTES } from '../../../segments/format.ts';
+import { SegmentState, type SegmentStats } from '../segment-stats.ts';
+
+export interface Victim {
+  readonly stats: Readonly<SegmentStats>;
+  /** `all`: whatever is live. `chance`: what deserves it. `nothing`: there is no room for copies. */
+  readonly keep: 'all' | 'chance' | 'nothing';
+}
+
+export interface VictimRules {
+  /** Room is short: the oldest segment gives some. */
+  readonly isShort: boolean;
+  /** The disk itself is short of room, so copies would take what is not there. */
+  readonly isDiskShort: boolean;
+  /** Share of garbage, in percent, from which a segment is rewritten without anything evicted. */
+  readonly garbagePercent: number;
+  readonly except: ReadonlySet<number>;
+}
+
+/**
+ * The sealed segment with the most garbage, if that is enough: rewriting it evicts nothing. Else, where
+ * room is short, the oldest. Segments without any record are no victims: they only wait for being
+ * unlinked.
+ */
+export function chooseVictim(
+  segments: Iterable<Readonly<SegmentStats>>,
+  rules: VictimRules,
+): Victim | undefined {
+  let oldest: Readonly<SegmentStats> | undefined;
+  let emptiest: Readonly<SegmentStats> | undefined;
+  for (const stats of segments) {
+    if (stats.state !== SegmentState.sealed || stats.records === 0) continue;
+    if (rules.except.has(stats.id)) continue;
+    if (oldest === undefined || isOlder(stats, oldest)) oldest = stats;
+    const percent = garbagePercentOf(stats);
+    if (percent < rules.garbagePercent) continue;
+    if (emptiest === undefined || percent > garbagePercentOf(emptiest)) emptiest = stats;
+  }
+  if (emptiest !== undefined && !rules.isDiskShort) return { stats: emptiest, keep: 'all' };
+  if (oldest === undefined || !rules.isShort) return undefined;
+  return { stats: oldest, keep: rules.isDiskShort ? 'nothing' : 'chance' };
+}
+
+function isOlder(one: Readonly<SegmentStats>, other: Readonly<SegmentStats>): boolean {
+  return (
+    one.agedFromMs < other.agedFromMs || (one.agedFromMs === other.agedFromMs && one.id < other.id)
+  );
+}
+
+/** What of the file no record points to, in percent. */
+export function garbagePercentOf({ fileBytes, bytesLive }: Readonly<SegmentStats>): number {
+  const bytes = fileBytes - SEGMENT_HEADER_BYTES;
+  return bytes <= 0 ? 0 : (100 * Math.max(0, bytes - bytesLive)) / bytes;
+}
