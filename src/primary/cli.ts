@@ -8,10 +8,8 @@ import { Command, CommanderError } from 'commander';
 import { type Config, OPTIONS } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { addOption, flagTexts } from './cli-options.ts';
-import { runBackup } from './commands/backup/command.ts';
-import { runImport } from './commands/import/command.ts';
-import { parseRate, RATE_DEFAULT, RATE_HELP } from './commands/rate.ts';
-import { runRestore } from './commands/restore/command.ts';
+import type { CommandSpec } from './commands/command-spec.ts';
+import { COMMANDS } from './commands/commands.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { showValue } from './option-values.ts';
 import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
@@ -66,10 +64,11 @@ export async function cli(
 const HELP_EXAMPLES = `
 Examples:
   bigcache --workers 4 --db-path /var/lib/bigcache
-  bigcache import --from /path/of/the/original    (see bigcache import --help)
+  bigcache import --from /path/of/the/original
   bigcache backup --db-path /var/lib/bigcache --to /backup/monday
   bigcache restore --db-path /var/lib/bigcache --from /backup/monday
 
+Further commands, each with a --help: ${COMMANDS.map(({ name }) => name).join(', ')}.
 While it runs, /docs describes its endpoints.`;
 
 function buildProgram(surroundings: Surroundings, end: (exitCode: number) => void): Command {
@@ -104,99 +103,29 @@ function buildProgram(surroundings: Surroundings, end: (exitCode: number) => voi
       const resolved = resolveOptions(flagTexts(command), surroundings.env);
       end(await runServe(resolved, flags['printConfig'] === true, surroundings));
     });
-  addImportCommand(program, surroundings, end);
-  addBackupCommand(program, surroundings, end);
-  addRestoreCommand(program, surroundings, end);
+  for (const spec of COMMANDS) addCommand(program, spec, surroundings, end);
   return program;
 }
 
-/** The options that an import shares with the server. */
-const IMPORT_FLAGS = new Set([
-  'db-path',
-  'max-size',
-  'min-free',
-  'segment-size',
-  'durability',
-  'max-body',
-  'log-level',
-]);
-
-function addImportCommand(
+function addCommand(
   program: Command,
+  spec: CommandSpec,
   surroundings: Surroundings,
   end: (exitCode: number) => void,
 ): void {
   const command = program
-    .command('import')
-    .description(
-      'Imports the database of the Python original, which must be stopped and is never written to. ' +
-        'An interrupted import goes on when it is run again.',
-    )
+    .command(spec.name)
+    .description(spec.description)
     .helpOption('-h, --help', 'print this help')
-    .requiredOption('--from <directory>', 'directory of the original (its --db_path)')
-    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache import --from <directory>' });
-  for (const option of OPTIONS) if (IMPORT_FLAGS.has(option.flag)) addOption(command, option);
-  command.action(async ({ from }: { from: string }) => {
+    .configureHelp({ helpWidth: 100, commandUsage: () => `bigcache ${spec.name} ${spec.usage}` });
+  spec.declare?.(command);
+  for (const option of OPTIONS) {
+    if (spec.sharedFlags.includes(option.flag)) addOption(command, option);
+  }
+  command.action(async (flags: Record<string, unknown>) => {
     const { config } = resolveOptions(flagTexts(command), surroundings.env);
-    end(await runImport(from, config, surroundings.out));
+    end(await spec.run({ config, flags, out: surroundings.out }));
   });
-}
-
-const BACKUP_FLAGS = new Set(['db-path', 'log-level']);
-
-function addBackupCommand(
-  program: Command,
-  surroundings: Surroundings,
-  end: (exitCode: number) => void,
-): void {
-  const command = program
-    .command('backup')
-    .description(
-      'Makes a copy of the store as it is at one moment, while its server runs or is stopped. The ' +
-        'copy is a store itself.',
-    )
-    .helpOption('-h, --help', 'print this help')
-    .requiredOption('--to <directory>', 'where the backup goes; missing or empty')
-    .option('--rate <size>', RATE_HELP, RATE_DEFAULT)
-    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache backup --to <directory>' });
-  for (const option of OPTIONS) if (BACKUP_FLAGS.has(option.flag)) addOption(command, option);
-  command.action(async ({ to, rate }: { to: string; rate: string }) => {
-    const { config } = resolveOptions(flagTexts(command), surroundings.env);
-    end(await runBackup(to, parseRate(rate), config, surroundings.out));
-  });
-}
-
-function addRestoreCommand(
-  program: Command,
-  surroundings: Surroundings,
-  end: (exitCode: number) => void,
-): void {
-  const command = program
-    .command('restore')
-    .description('Brings a backup back, while the server of the directory runs or is stopped.')
-    .helpOption('-h, --help', 'print this help')
-    .requiredOption('--from <directory>', 'the backup; it is not changed')
-    .option('--replace', 'move a store that is there to its quarantine/ and take its place')
-    .option('--rate <size>', RATE_HELP, RATE_DEFAULT)
-    .configureHelp({ helpWidth: 100, commandUsage: () => 'bigcache restore --from <directory>' });
-  for (const option of OPTIONS) if (BACKUP_FLAGS.has(option.flag)) addOption(command, option);
-  command.action(async ({ from, rate, replace }: RestoreFlags) => {
-    const { config } = resolveOptions(flagTexts(command), surroundings.env);
-    const bytesPerSecond = parseRate(rate);
-    end(
-      await runRestore(
-        { from, bytesPerSecond, replace: replace === true },
-        config,
-        surroundings.out,
-      ),
-    );
-  });
-}
-
-interface RestoreFlags {
-  readonly from: string;
-  readonly rate: string;
-  readonly replace?: boolean;
 }
 
 async function runServe(

@@ -123,6 +123,11 @@ export function versionOf(encoded: Buffer): number {
   return readUint64(encoded, VERSION_AT);
 }
 
+/** When its writer began to store the entry, Unix milliseconds. REQUIRES: a whole head. */
+export function storedAtOf(encoded: Buffer): number {
+  return readUint64(encoded, STORED_AT);
+}
+
 /** When the entry expires, Unix milliseconds; 0 never. REQUIRES: a whole head. */
 export function expiresAtOf(encoded: Buffer): number {
   return readUint64(encoded, EXPIRES_AT);

@@ -129,6 +129,11 @@ function headSum(fixed: Buffer, key: Buffer, checksums: Buffer, meta: Buffer): B
 /** The lengths that a header tells, unverified, or undefined when it is no header of an append. */
 export function decodeAppendHeader(head: Buffer): AppendHeader | undefined {
   if (head.length < APPEND_HEADER_BYTES || head.readUInt32LE(0) !== APPEND_MAGIC) return undefined;
+  return decodeAppendFields(head);
+}
+
+/** The same of 48 bytes that may have lost their magic; for whoever gets past damage. */
+export function decodeAppendFields(head: Buffer): AppendHeader | undefined {
   const header: AppendHeader = {
     kind: head.readUInt8(4),
     isLive: head[APPEND_STATE_AT] === AppendState.live,

@@ -145,6 +145,41 @@ describe('a command line that cannot be understood ends with 2', () => {
   });
 });
 
+describe('a command beside serve', () => {
+  for (const command of ['import', 'verify', 'rebuild', 'compact']) {
+    it(`${command} describes itself, its flags and --db-path`, async () => {
+      const { code, out } = await run([command, '--help']);
+      assert.equal(code, 0);
+      assert.match(out, new RegExp(`^Usage: bigcache ${command} `));
+      assert.match(out, /--db_path, --db-path <text>/);
+      assert.doesNotMatch(out, /--workers/);
+      assert.ok(out.split('\n').every((line) => line.length <= 100));
+      assert.ok((await run(['--help'])).out.includes(command));
+    });
+
+    it(`${command} refuses flags and values that it cannot take with 2`, async () => {
+      const call = command === 'import' ? [command, '--from', 'x'] : [command];
+      await refuses([...call, '--workers', '4'], 2, /unknown option '--workers'/);
+      await refuses([...call, '--db-path'], 2, /--db-path.* argument missing/);
+      await refuses([...call, '--db-path', 'a', '--db_path', 'b'], 2, /--db-path is given twice/);
+      await refuses([...call, 'now'], 2, /too many arguments/);
+    });
+
+    it(`${command} says with 1 why it cannot run`, async () => {
+      const scratch = mkdtempSync(join(tmpdir(), 'bigcache-cli-'));
+      try {
+        const nowhere = join(scratch, 'nowhere');
+        const from = command === 'import' ? ['--from', nowhere] : [];
+        const store = command === 'import' ? scratch : nowhere;
+        await refuses([command, ...from, '--db-path', store], 1, /there is no (store|directory) /);
+        assert.deepEqual(readdirSync(scratch).includes('nowhere'), false);
+      } finally {
+        rmSync(scratch, { recursive: true });
+      }
+    });
+  }
+});
+
 describe('a server that must not run ends with 1', () => {
   it('when it would listen beyond loopback unprotected', async () => {
     await refuses(['--host', '0.0.0.0'], 1, /--allow-unprotected/);

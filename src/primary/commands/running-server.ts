@@ -28,14 +28,3 @@ export async function runningServer(dbPath: string): Promise<ControlClient | und
   }
   return await ControlClient.connect(path);
 }
-
-/** Aborts its signal at the first SIGINT or SIGTERM. */
-export function watchInterruption(reason: Error): { readonly signal: AbortSignal; end(): void } {
-  const interruption = new AbortController();
-  const note = (): void => interruption.abort(reason);
-  process.on('SIGINT', note).on('SIGTERM', note);
-  return {
-    signal: interruption.signal,
-    end: () => process.off('SIGINT', note).off('SIGTERM', note),
-  };
-}

@@ -10,7 +10,9 @@ import { CannotRunError } from '../exit.ts';
 import { DamagedStoreError } from './damaged-store.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
-const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve']);
+const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve', 'visited']);
+/** Files that only a store has, so that they are never taken for an empty directory. */
+const STORE_FILES = ['reserve', 'visited'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
@@ -28,10 +30,11 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     }
     return 'store';
   }
-  if (!names.has('reserve') && (await isAfterFreshStart(path, filled))) return 'empty';
-  if (filled.size > 0 || names.has('reserve')) {
-    const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
-    const what = `${path} holds ${held} but no bigcache.json`;
+  const ownFiles = STORE_FILES.filter((name) => names.has(name));
+  if (ownFiles.length === 0 && (await isAfterFreshStart(path, filled))) return 'empty';
+  const held = [...filled, ...ownFiles];
+  if (held.length > 0) {
+    const what = `${path} holds ${held.join(', ')} but no bigcache.json`;
     // Others have folders of these names too, so only what is surely ours is called damaged.
     if (await isSurelyOurs(path, filled)) throw new DamagedStoreError(what);
     throw new CannotRunError(`${what}; put that file back from a backup, nothing was changed`);
@@ -74,6 +77,17 @@ async function isSurelyOurs(path: string, filled: ReadonlySet<string>): Promise<
 async function isAfterFreshStart(path: string, filled: ReadonlySet<string>): Promise<boolean> {
   if (filled.size !== 1 || !filled.has('quarantine')) return false;
   return (await readdir(join(path, 'quarantine'))).some((name) => /^damaged-\d+$/.test(name));
+}
+
+/**
+ * Throws a CannotRunError unless the directory is one from whose segments an index can be made. What
+ * else of a store is there, or is missing, does not matter.
+ */
+export async function surveyForRebuild(path: string): Promise<void> {
+  const { filled } = await ownNames(path);
+  const files = filled.has('segments') ? await readdir(join(path, 'segments')) : [];
+  if (files.some((name) => segmentIdOf(name) !== undefined)) return;
+  throw new CannotRunError(`${path} holds no segments, so there is nothing to make an index from`);
 }
 
 function refuseOriginal(path: string, entries: readonly Dirent[]): void {

@@ -9,6 +9,7 @@
  *     segments/       bodies
  *     quarantine/     what was moved aside
  *     reserve         given up when the disk is full
+ *     visited         which entries were read
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -211,7 +212,7 @@ function unlessThere(error: NodeJS.ErrnoException): void {
 }
 
 /** The instance id in `bigcache.json`; see readIdentityFile. */
-async function readIdentity(path: string): Promise<string | undefined> {
+export async function readIdentity(path: string): Promise<string | undefined> {
   return (await readIdentityFile(path))?.instanceId;
 }
 

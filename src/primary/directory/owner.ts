@@ -10,9 +10,12 @@ import { CannotRunError } from '../exit.ts';
 /** Gives the claim up. */
 export type Release = () => Promise<void>;
 
+/** The directory belongs to another process at present. */
+export class InUseError extends CannotRunError {}
+
 /** What every refusal of a directory that another process holds says. */
-export function inUse(path: string, options?: ErrorOptions): CannotRunError {
-  return new CannotRunError(
+export function inUse(path: string, options?: ErrorOptions): InUseError {
+  return new InUseError(
     `${path} is in use by another BigCache process; stop that one or choose another --db-path`,
     options,
   );

@@ -2,9 +2,10 @@
  * The database of the Python original, opened without ever writing to it: LevelDB works on hard links
  * of its files (copies, where links cannot be made), and leaves those that it finds as they are.
  */
-import { copyFile, link, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
+import { lockHolder } from '../directory/index-lock.ts';
 import { CannotRunError } from '../exit.ts';
 
 /** One entry as the original stored it. */
@@ -97,19 +98,11 @@ async function refuseOthers(source: string): Promise<void> {
   }
 }
 
-/**
- * Refuses a database that a process has locked, as the kernel's list of locks tells. Other systems than
- * Linux have no such list; there it is up to the caller that the original has been stopped.
- */
+/** Refuses a database that a process has locked, as far as the system tells. */
 async function refuseOpened(source: string): Promise<void> {
-  const lock = await stat(join(source, 'LOCK')).catch(() => undefined);
-  const locks = await readFile('/proc/locks', 'utf8').catch(() => '');
-  if (lock === undefined) return;
-  for (const line of locks.split('\n')) {
-    const [, pid, inode] = /\s(\d+)\s[0-9a-f]+:[0-9a-f]+:(\d+)\s/.exec(line) ?? [];
-    if (inode !== String(lock.ino)) continue;
-    throw new CannotRunError(`${source} is in use by process ${pid}; stop the original first`);
-  }
+  const holder = await lockHolder(source);
+  if (holder === undefined) return;
+  throw new CannotRunError(`${source} is in use by process ${holder}; stop the original first`);
 }
 
 async function linkOrCopy(from: string, to: string): Promise<void> {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Progress } from '../../../src/primary/commands/progress.ts';
+import { Progress, type ProgressOptions } from '../../../src/primary/commands/progress.ts';
 
-function shown(isTTY: boolean, steps: [atMs: number, share: number, entries: number][]): string[] {
+function shown(
+  isTTY: boolean,
+  steps: [atMs: number, share: number, count: number][],
+  options: ProgressOptions = {},
+): string[] {
   const texts: string[] = [];
   let nowMs = 0;
-  const progress = new Progress({ isTTY, write: (text) => texts.push(text) }, () => nowMs);
-  for (const [atMs, share, entries] of steps) {
+  const output = { isTTY, write: (text: string) => void texts.push(text) };
+  const progress = new Progress(output, { ...options, now: () => nowMs });
+  for (const [atMs, share, count] of steps) {
     nowMs = atMs;
-    progress.show(share, entries);
+    progress.show(share, count);
   }
   progress.end();
   return texts;
@@ -39,5 +44,16 @@ describe('the progress of a long command', () => {
       ]),
       ['7 %  100 entries  100/s\n', '30 %  600 entries  100/s\n'],
     );
+  });
+
+  it('says what is being done and counts in other units, sizes among them', () => {
+    const steps: [number, number, number][] = [[2000, 0.5, 3 * 1024 ** 2]];
+    assert.deepEqual(shown(false, steps, { label: 'segments', unit: 'bytes' }), [
+      'segments  50 %  3.0 MiB  1.5 MiB/s\n',
+    ]);
+    assert.deepEqual(shown(true, [[2000, 0.5, 30]], { label: 'purges', unit: 'records' }), [
+      '\r\u001b[Kpurges  [###############...............]  50 %  30 records  15/s',
+      '\r\u001b[K',
+    ]);
   });
 });

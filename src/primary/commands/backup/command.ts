@@ -11,9 +11,11 @@ import { CannotRunError } from '../../exit.ts';
 import type { BackupRequest, BackupResult } from '../../store/backup/backups.ts';
 import { Cancelled } from '../../store/backup/refusals.ts';
 import { Storage } from '../../store/storage.ts';
-import { inBytes, placedText } from '../placed-text.ts';
+import { watchInterruption } from '../interruption.ts';
+import { placedText } from '../placed-text.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
-import { runningServer, watchInterruption } from '../running-server.ts';
+import { runningServer } from '../running-server.ts';
+import { showBytes } from '../sizes.ts';
 
 /** Runs the backup; resolves with the exit code. Throws a CannotRunError when it cannot be made. */
 export async function runBackup(
@@ -86,7 +88,7 @@ export function report(result: BackupResult): string {
   const { path, entries, indexBytes, missing, heldMs, elapsedMs } = result;
   const lines = [
     `${entries} entries backed up into ${path} in ${(elapsedMs / 1000).toFixed(1)} s`,
-    `index of ${inBytes(indexBytes)}; segments: ${placedText(result)}`,
+    `index of ${showBytes(indexBytes)}; segments: ${placedText(result)}`,
     `writes waited ${heldMs.toFixed(1)} ms`,
   ];
   if (missing.length > 0) {

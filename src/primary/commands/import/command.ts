@@ -7,23 +7,19 @@ import type { Config } from '../../../protocol/config.ts';
 import { BigCacheError } from '../../../protocol/errors.ts';
 import { openDirectory } from '../../directory/directory.ts';
 import { CannotRunError } from '../../exit.ts';
-import { Progress, type ProgressOutput } from '../progress.ts';
+import { INTERRUPTED } from '../command-spec.ts';
+import { watchInterruption } from '../interruption.ts';
+import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import type { ImportCounts } from './checkpoint.ts';
 import { type ImportResult, importOriginal } from './import-run.ts';
 import { SKIP_REASONS, type SkipReason } from './original-entry.ts';
-
-/** Exit code of an import that was interrupted and can be gone on with (128 + SIGINT). */
-const INTERRUPTED = 130;
 
 /** Runs the import; resolves with the exit code. Throws a CannotRunError when it cannot be done. */
 export async function runImport(
   from: string,
   config: Config,
   out: (text: string) => void,
-  terminal: ProgressOutput = {
-    isTTY: process.stderr.isTTY,
-    write: (text) => process.stderr.write(text),
-  },
+  terminal: ProgressOutput = STDERR,
 ): Promise<number> {
   const directory = await openDirectory(config.dbPath);
   const progress = new Progress(terminal);
@@ -51,20 +47,6 @@ export async function runImport(
     interruption.end();
     await directory.release();
   }
-}
-
-function watchInterruption(): { readonly requested: boolean; end(): void } {
-  let requested = false;
-  const note = (): void => {
-    requested = true;
-  };
-  process.on('SIGINT', note).on('SIGTERM', note);
-  return {
-    get requested() {
-      return requested;
-    },
-    end: () => process.off('SIGINT', note).off('SIGTERM', note),
-  };
 }
 
 const entriesOf = (counts: ImportCounts): number => counts.json + counts.raw;

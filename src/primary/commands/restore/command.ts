@@ -11,9 +11,10 @@ import {
   type RestoreResult,
   restoreOffline,
 } from '../../store/backup/restore.ts';
+import { watchInterruption } from '../interruption.ts';
 import { placedText } from '../placed-text.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
-import { runningServer, watchInterruption } from '../running-server.ts';
+import { runningServer } from '../running-server.ts';
 
 export interface RestoreOptions {
   readonly from: string;

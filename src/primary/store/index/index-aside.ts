@@ -15,7 +15,7 @@ import { syncDirectory } from '../../directory/durable-files.ts';
 
 type Places = Pick<StoreDirectory, 'path' | 'indexPath' | 'quarantinePath'>;
 
-const asidePath = (places: Places): string => join(places.path, '.index-aside');
+const asidePath = (places: Pick<Places, 'path'>): string => join(places.path, '.index-aside');
 const partialPath = (places: Places): string => join(places.path, '.index-aside.partial');
 
 /** Links every file of the index aside. REQUIRES: the index is closed, and nothing is aside. */
@@ -107,8 +107,17 @@ async function sameFile(one: string, other: string): Promise<boolean> {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
+/**
+ * Where the index is whole: in the safety copy while there is one, since an open may have begun to
+ * change the index itself.
+ */
+export async function safestIndexPath(places: Pick<Places, 'path' | 'indexPath'>): Promise<string> {
+  const aside = asidePath(places);
+  return (await stat(aside).catch(unlessMissing)) === undefined ? places.indexPath : aside;
+}
+
 /** A second name for a file; a copy where the file system has no hard links. */
-async function linkOrCopy(source: string, target: string): Promise<void> {
+export async function linkOrCopy(source: string, target: string): Promise<void> {
   try {
     await link(source, target);
   } catch (error) {

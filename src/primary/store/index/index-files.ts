@@ -181,6 +181,11 @@ function cannotOpen(directory: StoreDirectory, cause: unknown): CannotRunError {
   );
 }
 
+/** Whether LevelDB found its own structure damaged. */
+export function isCorruption(error: unknown): boolean {
+  return hasCode(error, 'LEVEL_CORRUPTION');
+}
+
 /** LevelDB's own code stands in the error of a read, and in the cause of the error of an open. */
 function hasCode(error: unknown, code: string): boolean {
   if (!(error instanceof Error)) return false;
@@ -188,7 +193,7 @@ function hasCode(error: unknown, code: string): boolean {
 }
 
 /** LevelDB's own words, in one line. */
-function causeText(error: unknown): string {
+export function causeText(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return String(cause instanceof Error ? cause.message : cause).replaceAll(/\s+/g, ' ');
 }

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { cli } from '../../../../src/primary/cli.ts';
-import { inBytes, placedText } from '../../../../src/primary/commands/placed-text.ts';
+import { placedText } from '../../../../src/primary/commands/placed-text.ts';
+import { showBytes } from '../../../../src/primary/commands/sizes.ts';
 import { ControlServer } from '../../../../src/primary/control/control-server.ts';
 import { contentOf, RAW, servedStore } from '../../store/backup/backup-setup.ts';
 import { SILENT } from '../../store/store-setup.ts';
@@ -91,7 +92,7 @@ describe('a store that a server runs on', () => {
 
 describe('bytes in a report', () => {
   it('are told in the unit that fits', () => {
-    assert.deepEqual([0, 1023, 1024, 1024 ** 2 * 12.34, 1024 ** 4 * 5000].map(inBytes), [
+    assert.deepEqual([0, 1023, 1024, 1024 ** 2 * 12.34, 1024 ** 4 * 5000].map(showBytes), [
       '0 B',
       '1023 B',
       '1.0 KiB',

@@ -1,0 +1,81 @@
+/**
+ * `bigcache rebuild`: opens the directory although its index may be missing, tells how far it is,
+ * reports, and maps the outcome to an exit code.
+ */
+import { openForRebuild } from '../../directory/stopped-store.ts';
+import { INTERRUPTED } from '../command-spec.ts';
+import { whileStopped } from '../failures.ts';
+import { watchInterruption } from '../interruption.ts';
+import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
+import { showBytes } from '../sizes.ts';
+import { type RebuildResult, rebuildIndex } from './rebuild-run.ts';
+
+/** Rebuilds the index of the store in `dbPath`; resolves with the exit code. */
+export async function runRebuild(
+  dbPath: string,
+  isTrusted: boolean,
+  out: (text: string) => void,
+  terminal: ProgressOutput = STDERR,
+): Promise<number> {
+  const advice = 'stop that server first';
+  return await whileStopped(
+    () => openForRebuild(dbPath),
+    advice,
+    async (directory) => {
+      const interruption = watchInterruption();
+      const progress = new Progress(terminal, { unit: 'bytes' });
+      try {
+        const result = await rebuildIndex({
+          directory,
+          isTrusted,
+          now: Date.now,
+          onProgress: (share, bytes) => progress.show(share, bytes),
+          shouldStop: () => interruption.requested,
+        });
+        progress.end();
+        out(result === undefined ? 'interrupted; nothing was changed\n' : report(result));
+        return result === undefined ? INTERRUPTED : 0;
+      } finally {
+        progress.end();
+        interruption.end();
+      }
+    },
+  );
+}
+
+/** The report, ending with a line break. */
+export function report(result: RebuildResult): string {
+  const { path, entries, expired, counts, oldIndex } = result;
+  const lines = [
+    `${entries} entries in the new index of ${path}, ${expired} of them expired`,
+    `read: ${counts.segments} segments, ${showBytes(counts.bytes)}, ${counts.appends} appends`,
+    ...countLines(result),
+  ];
+  if (oldIndex !== undefined) lines.push(`the old index is in quarantine/${oldIndex}`);
+  if (result.hasNewIdentity) lines.push('bigcache.json was missing; a new one was written');
+  lines.push(...adviceLines(result));
+  return `${lines.join('\n')}\n`;
+}
+
+/** What was left out, and why; nothing of what did not happen. */
+function countLines({ counts, quarantined }: RebuildResult): string[] {
+  const lines: [number, string][] = [
+    [counts.displaced, 'left out: stored again later'],
+    [counts.voidAppends, 'left out: void'],
+    [counts.tornTails, `ends left by killed writers, ${showBytes(counts.tornBytes)}`],
+    [counts.damagedBodies, 'left out: the body is damaged'],
+    [counts.foreignAppends, 'left out: no version of this format writes such appends'],
+    [counts.damagedPlaces, `damaged places, ${showBytes(counts.damagedBytes)} given up`],
+    [quarantined.length, 'damaged segments without entries, moved to quarantine/'],
+  ];
+  return lines.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+}
+
+function adviceLines({ isTrusted }: RebuildResult): string[] {
+  if (isTrusted) return ['deleted and purged entries may have come back as valid'];
+  return [
+    'deleted and purged entries may have come back, so all entries are stale: this version answers',
+    'reads of them with "expired" and removes them within minutes of the next start; where nothing',
+    'was deleted or purged, or it does not matter, run it again with --trust before that start',
+  ];
+}

@@ -1,0 +1,82 @@
+/**
+ * The door of the commands that work on a store whose server is stopped: they never make a store
+ * where none is, and one of them gets in where the index or `bigcache.json` is missing.
+ */
+import { access, constants, mkdir, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CannotRunError } from '../exit.ts';
+import { naming, openDirectory, readIdentity, type StoreDirectory } from './directory.ts';
+import { surveyForRebuild } from './directory-survey.ts';
+import { lockHolder } from './index-lock.ts';
+import { claimDirectory, inUse } from './owner.ts';
+import { settleRestore } from './restore-swap.ts';
+
+/** The same as a start would open, but for a directory without a store, which is refused. */
+export async function openStoppedStore(dbPath: string): Promise<StoreDirectory> {
+  await locateStore(dbPath);
+  return await unlocked(await openDirectory(dbPath));
+}
+
+/** A directory with segments, whatever else of the store has been lost. */
+export interface BereftStore extends Omit<StoreDirectory, 'instanceId' | 'isNew'> {
+  /** undefined where `bigcache.json` is missing. */
+  readonly instanceId: string | undefined;
+}
+
+/** Opens a directory to make its index anew. Throws a CannotRunError where that cannot be done. */
+export async function openForRebuild(dbPath: string): Promise<BereftStore> {
+  const path = await locateStore(dbPath);
+  const release = await claimDirectory(path);
+  try {
+    return await naming(path, async () => {
+      // A start would put the restored index in the place of the new one.
+      await settleRestore(path);
+      const instanceId = await readIdentity(path);
+      await surveyForRebuild(path);
+      await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+      const [indexPath, segmentsPath, quarantinePath] = ['index', 'segments', 'quarantine'].map(
+        (name) => join(path, name),
+      ) as [string, string, string];
+      for (const place of [indexPath, quarantinePath]) await mkdir(place, { recursive: true });
+      const places = { path, indexPath, segmentsPath, quarantinePath };
+      return await unlocked({ ...places, instanceId, release });
+    });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** The real path of a directory that is there. */
+async function locateStore(dbPath: string): Promise<string> {
+  const path = await naming(dbPath, async () => {
+    const real = await realpath(resolve(dbPath)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return real !== undefined && (await isStore(real)) ? real : undefined;
+  });
+  if (path === undefined) throw new CannotRunError(`there is no store in ${resolve(dbPath)}`);
+  return path;
+}
+
+/** Whether anything of a store is there. What else is there is judged by others. */
+async function isStore(path: string): Promise<boolean> {
+  for (const name of ['bigcache.json', 'index', 'segments']) {
+    const found = await stat(join(path, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      return undefined;
+    });
+    if (found !== undefined) return true;
+  }
+  return false;
+}
+
+/** Our claim does not reach into other containers that share the volume; LevelDB's lock does. */
+async function unlocked<T extends Pick<StoreDirectory, 'path' | 'indexPath' | 'release'>>(
+  directory: T,
+): Promise<T> {
+  if ((await lockHolder(directory.indexPath)) === undefined) return directory;
+  await directory.release();
+  throw inUse(directory.path);
+}

@@ -1,0 +1,73 @@
+/**
+ * A look into the index that changes nothing: LevelDB writes when it opens a database, so it is given
+ * hard links of the files in a directory of their own. What it writes and deletes there leaves the
+ * index as it is, because it never writes into a file that it finds.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import type { StoreDirectory } from '../../directory/directory.ts';
+import { linkOrCopy, safestIndexPath } from './index-aside.ts';
+import { causeText, INDEX_OPTIONS, type Index, SENTINEL } from './index-files.ts';
+import { type DroppedChanges, readDrops } from './recovery-log.ts';
+
+type Places = Pick<StoreDirectory, 'path' | 'indexPath'>;
+
+export interface IndexCopy {
+  readonly index: Index;
+  /** Whether it is the index that was stored, and not one that LevelDB has taken for empty. */
+  readonly hasSentinel: boolean;
+  /** What LevelDB could not read of its log. */
+  readonly dropped: DroppedChanges;
+  /** Closes it and removes the links. */
+  close(): Promise<void>;
+}
+
+/** The index does not open. The message says why, in one line. */
+export class UnreadableIndexError extends Error {}
+
+/** LOCK must never be touched; the text files are begun anew by every open. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['LOCK', 'LOG', 'LOG.old']);
+
+/** Where the links are made; a crash's leftover is removed by the next look. */
+export const copyPath = (places: Places): string => join(places.path, '.index-look');
+
+/**
+ * Opens a copy of the index. Throws an UnreadableIndexError when its files do not allow it; other
+ * errors are the file system's. REQUIRES: the index is closed, and the directory is ours.
+ */
+export async function openIndexCopy(places: Places): Promise<IndexCopy> {
+  const path = copyPath(places);
+  await rm(path, { recursive: true, force: true });
+  const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
+  try {
+    const source = await safestIndexPath(places);
+    await mkdir(path);
+    for (const name of await readdir(source)) {
+      const file = join(source, name);
+      if (!LEFT_OUT.has(name) && (await stat(file)).isFile()) {
+        await linkOrCopy(file, join(path, name));
+      }
+    }
+    const index = await open(path);
+    const close = async (): Promise<void> => {
+      await index.close();
+      await remove();
+    };
+    const hasSentinel = (await index.get(SENTINEL).catch(() => undefined)) !== undefined;
+    return { index, hasSentinel, dropped: await readDrops(path), close };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function open(path: string): Promise<Index> {
+  const index: Index = new ClassicLevel(path, { ...INDEX_OPTIONS, multithreading: false });
+  try {
+    await index.open();
+    return index;
+  } catch (cause) {
+    throw new UnreadableIndexError(causeText(cause).replaceAll(`${path}/`, ''), { cause });
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * An entry as an append tells of it, checked, and the record that is made from it when an index is
+ * rebuilt.
+ */
+import { type EntryMeta, encodeRecord, Kind, type KindCode } from '../../../protocol/record.ts';
+import { recordChecksums } from '../../../segments/checksum.ts';
+import { type AppendMeta, decodeAppendMeta } from '../../../segments/format.ts';
+import type { VerifiedAppend } from '../../../segments/verified-walk.ts';
+
+export interface FoundEntry {
+  readonly key: string;
+  readonly segment: number;
+  readonly bodyAt: number;
+  readonly storedBytes: number;
+  readonly kind: KindCode;
+  readonly meta: AppendMeta;
+  /** What the record keeps of the body's checksums. */
+  readonly checksums: Buffer;
+  /** A damaged body gets no entry, and keeps older ones of its key from coming back. */
+  readonly bodyIsIntact: boolean;
+}
+
+/** The entry of an append, or undefined when it says what no version of this format says. */
+export function foundEntry(
+  segment: number,
+  { header, key, bodyAt, table, meta }: VerifiedAppend,
+  bodyIsIntact: boolean,
+): FoundEntry | undefined {
+  const kind = [Kind.json, Kind.raw].find((code) => code === header.kind);
+  const decoded = decodeMeta(meta);
+  if (kind === undefined || decoded === undefined || decoded.plainBytes < 0) return undefined;
+  return {
+    key,
+    segment,
+    bodyAt,
+    storedBytes: header.bodyBytes,
+    kind,
+    meta: decoded,
+    checksums: Buffer.from(recordChecksums(table)),
+    bodyIsIntact,
+  };
+}
+
+/** The checksum says that a writer wrote this; the shape says that it was one of this format. */
+function decodeMeta(bytes: Buffer): AppendMeta | undefined {
+  let meta: AppendMeta;
+  try {
+    // What is kept of it must not lie in the bytes, which are valid for a moment only.
+    meta = decodeAppendMeta(Buffer.from(bytes));
+  } catch {
+    return undefined;
+  }
+  const counts: unknown[] = [
+    meta.storedAtMs,
+    meta.expiresAtMs,
+    meta.staleWhileRevalidateUntilMs,
+    meta.staleIfErrorUntilMs,
+    meta.plainBytes,
+    meta.costMs,
+  ];
+  const texts: unknown[] = [meta.contentType, meta.contentEncoding, meta.duration];
+  const isOfThisFormat =
+    counts.every((count) => Number.isSafeInteger(count) && Number(count) >= 0) &&
+    texts.every((text) => text === null || typeof text === 'string') &&
+    (meta.etag === null || Buffer.isBuffer(meta.etag)) &&
+    (meta.expire === null || typeof meta.expire === 'number') &&
+    Array.isArray(meta.tags) &&
+    meta.tags.every((tag) => typeof tag === 'string');
+  return isOfThisFormat ? meta : undefined;
+}
+
+/** The record of the entry under `version`. With `staleFromMs` it is stale from that time on. */
+export function recordOf(
+  entry: FoundEntry,
+  version: number,
+  staleFromMs: number | undefined,
+): Buffer {
+  const { key, segment, bodyAt, storedBytes, kind, checksums } = entry;
+  const meta = staleFromMs === undefined ? entry.meta : staleFrom(entry.meta, staleFromMs);
+  return encodeRecord(Buffer.from(key), {
+    ...meta,
+    kind,
+    version,
+    pointer: { segment, offset: bodyAt },
+    storedBytes,
+    checksums,
+  });
+}
+
+type Times = Pick<EntryMeta, 'expiresAtMs'> &
+  Pick<AppendMeta, 'staleWhileRevalidateUntilMs' | 'staleIfErrorUntilMs'>;
+
+/** What would have lived on may be served as stale for as long as it would have lived. */
+export function staleFrom<T extends Times>(times: T, nowMs: number): T {
+  const untilMs = times.expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : times.expiresAtMs;
+  if (untilMs <= nowMs) return times;
+  return {
+    ...times,
+    expiresAtMs: nowMs,
+    staleWhileRevalidateUntilMs: Math.max(times.staleWhileRevalidateUntilMs, untilMs),
+    staleIfErrorUntilMs: Math.max(times.staleIfErrorUntilMs, untilMs),
+  };
+}

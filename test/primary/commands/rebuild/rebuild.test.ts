@@ -1,0 +1,375 @@
+/** Rebuilding: what the segments hold comes back, the newest of each key, whatever became of the index. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFile, mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { report, runRebuild } from '../../../../src/primary/commands/rebuild/command.ts';
+import { rebuildIndex } from '../../../../src/primary/commands/rebuild/rebuild-run.ts';
+import { runVerify } from '../../../../src/primary/commands/verify/command.ts';
+import { openDirectory } from '../../../../src/primary/directory/directory.ts';
+import { openForRebuild } from '../../../../src/primary/directory/stopped-store.ts';
+import { metaKey } from '../../../../src/primary/store/index/index-keys.ts';
+import { APPEND_HEADER_BYTES, APPEND_STATE_AT } from '../../../../src/segments/format.ts';
+import { temporaryDirectory } from '../../../temporary-directory.ts';
+import { JSON_META, pattern, RAW_META } from '../../../workers/store/store-subject.ts';
+import {
+  digests,
+  filledStore,
+  flip,
+  leftovers,
+  outcomeOf,
+  plainStore,
+  QUIET,
+  readAll,
+  recordIn,
+  segmentPath,
+  withIndex,
+} from '../stopped-store-setup.ts';
+
+type Result = NonNullable<Awaited<ReturnType<typeof rebuildIndex>>>;
+
+async function rebuild(path: string, isTrusted = true, now = Date.now): Promise<Result> {
+  const directory = await openForRebuild(path);
+  try {
+    const result = await rebuildIndex({
+      directory,
+      isTrusted,
+      now,
+      onProgress: (share) => assert.ok(share >= 0 && share <= 1),
+      shouldStop: () => false,
+    });
+    assert.ok(result !== undefined);
+    return result;
+  } finally {
+    await directory.release();
+  }
+}
+
+async function isSound(path: string): Promise<void> {
+  const { code, out } = await outcomeOf((write) =>
+    runVerify(path, { fast: false, json: false }, write, QUIET),
+  );
+  assert.equal(code, 0, out);
+  assert.deepEqual(await leftovers(path), []);
+}
+
+const PLAIN_KEYS = [...Array.from({ length: 40 }, (_, nth) => `page/${nth}`), 'long'];
+
+/** All entries of a plain store are there, with their bytes. */
+async function hasPlainEntries(path: string): Promise<void> {
+  const found = await readAll(path, PLAIN_KEYS);
+  assert.deepEqual([...found.keys()], PLAIN_KEYS);
+  for (const [nth, key] of PLAIN_KEYS.entries()) {
+    assert.deepEqual(found.get(key), key === 'long' ? pattern(300_000) : pattern(1000, nth + 1));
+  }
+}
+
+describe('an index is made anew', () => {
+  const losses: Record<string, (path: string) => Promise<void>> = {
+    'when index/ is gone': (path) => rm(join(path, 'index'), { recursive: true }),
+    'when index/ is empty': async (path) => {
+      await rm(join(path, 'index'), { recursive: true });
+      await mkdir(join(path, 'index'));
+    },
+    'when CURRENT is gone': (path) => rm(join(path, 'index', 'CURRENT')),
+    'when the MANIFEST is cut': async (path) => {
+      const name = readdirSync(join(path, 'index')).find((file) => file.startsWith('MANIFEST'));
+      await truncate(join(path, 'index', name ?? ''), 30);
+    },
+    'when bigcache.json is gone': (path) => rm(join(path, 'bigcache.json')),
+    'when all of that is gone': async (path) => {
+      await rm(join(path, 'bigcache.json'));
+      await rm(join(path, 'index'), { recursive: true });
+      await rm(join(path, 'quarantine'), { recursive: true });
+    },
+    'when nothing is wrong with the old one': async () => undefined,
+  };
+  for (const [name, lose] of Object.entries(losses)) {
+    it(name, async (t) => {
+      const path = await temporaryDirectory(t);
+      await plainStore(path);
+      await lose(path);
+      const left = existsSync(join(path, 'index')) ? readdirSync(join(path, 'index')) : [];
+      const hadIdentity = existsSync(join(path, 'bigcache.json'));
+      const result = await rebuild(path);
+      assert.equal(result.entries, 41);
+      assert.equal(result.hasNewIdentity, !hadIdentity);
+      assert.equal(result.oldIndex === undefined, left.length === 0);
+      if (result.oldIndex !== undefined) {
+        assert.match(result.oldIndex, /^index-\d+$/);
+        const kept = readdirSync(join(path, 'quarantine', result.oldIndex));
+        assert.deepEqual(kept.sort(), left.sort());
+      }
+      await isSound(path);
+      await hasPlainEntries(path);
+      await isSound(path);
+    });
+  }
+
+  it('and a damaged bigcache.json is not replaced, but named with what to do', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 1);
+    await writeFile(join(path, 'bigcache.json'), '{');
+    await assert.rejects(openForRebuild(path), /bigcache\.json is damaged; .*move it away and run/);
+  });
+
+  it('and takes writes again, under versions and segment ids that were never used', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const before = (await recordIn(path, 'page/1')).version;
+    await writeFile(join(path, 'quarantine', '1700000000000-00000041.seg'), 'kept');
+    await rebuild(path);
+    const rebuilt = (await recordIn(path, 'page/1')).version;
+    assert.ok(rebuilt > before);
+    await filledStore(path, async ({ store }) => {
+      const { version } = await store.put('page/1', RAW_META, pattern(5));
+      assert.ok(version > rebuilt);
+    });
+    assert.equal((await recordIn(path, 'page/1')).pointer.segment, 42);
+    await isSound(path);
+  });
+});
+
+describe('what comes back', () => {
+  it('is stale unless it is trusted: expired for this version, with how long it may be served', async (t) => {
+    const path = await temporaryDirectory(t);
+    const nowMs = Date.now();
+    const inAnHour = { ...RAW_META, expiresAtMs: nowMs + 3_600_000 };
+    await filledStore(path, async ({ store }) => {
+      await store.put('for ever', RAW_META, pattern(10));
+      await store.put('for an hour', inAnHour, pattern(20));
+      await store.put('over', { ...RAW_META, expiresAtMs: nowMs - 1 }, pattern(20));
+    });
+    const result = await rebuild(path, false);
+    assert.deepEqual([result.entries, result.expired], [3, 1]);
+    const forEver = await recordIn(path, 'for ever');
+    assert.ok(forEver.expiresAtMs >= nowMs && forEver.expiresAtMs <= Date.now());
+    assert.equal(forEver.staleWhileRevalidateUntilMs, Number.MAX_SAFE_INTEGER);
+    assert.equal(forEver.staleIfErrorUntilMs, Number.MAX_SAFE_INTEGER);
+    const forAnHour = await recordIn(path, 'for an hour');
+    assert.equal(forAnHour.expiresAtMs, forEver.expiresAtMs);
+    assert.equal(forAnHour.staleWhileRevalidateUntilMs, inAnHour.expiresAtMs);
+    const over = await recordIn(path, 'over');
+    assert.deepEqual([over.expiresAtMs, over.staleIfErrorUntilMs], [nowMs - 1, 0]);
+    await filledStore(path, async ({ store }) => {
+      const miss = await store.get('for ever');
+      assert.deepEqual(miss, { found: false, reason: 'expired' });
+    });
+    await isSound(path);
+    assert.match(report(result), /3 entries in the new index of .*, 1 of them expired/);
+    assert.match(report(result), /run it again with --trust before that start/);
+    assert.equal((await rebuild(path, true)).expired, 1);
+    assert.deepEqual(
+      [...(await readAll(path, ['for ever', 'for an hour', 'over'])).keys()],
+      ['for ever', 'for an hour'],
+    );
+  });
+
+  it('is the append that was stored last by the clock, with all that belongs to it', async (t) => {
+    const path = await temporaryDirectory(t);
+    const meta = { ...JSON_META, expire: 4e9, expiresAtMs: 4e12, duration: '28d' };
+    await filledStore(
+      path,
+      async ({ store }) => {
+        await store.put('key', RAW_META, pattern(1));
+        await store.put('key', meta, pattern(20));
+      },
+      () => 2_000_000_000_000,
+    );
+    const before = await recordIn(path, 'key');
+    await filledStore(
+      path,
+      async ({ store }) => void (await store.put('key', RAW_META, pattern(30))),
+      () => 1_900_000_000_000,
+    );
+    const { counts } = await rebuild(path);
+    assert.equal(counts.displaced, 2);
+    const after = await recordIn(path, 'key');
+    assert.deepEqual({ ...after, version: 0 }, { ...before, version: 0 });
+    await isSound(path);
+  });
+
+  it('is no older body where the newest of a key is damaged', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const newer = async (key: string): Promise<void> =>
+      filledStore(path, async ({ store }) => void (await store.put(key, RAW_META, pattern(500))));
+    await newer('page/1');
+    const { pointer } = await recordIn(path, 'page/1');
+    await newer('page/2');
+    await flip(segmentPath(path, pointer.segment), pointer.offset);
+    const { entries, counts, quarantined } = await rebuild(path);
+    assert.deepEqual([entries, counts.damagedBodies], [40, 1]);
+    // Nothing but the damaged body is in that file, and the server would delete it.
+    assert.deepEqual(quarantined, ['00000002.seg']);
+    assert.ok(readdirSync(join(path, 'quarantine')).some((name) => /^\d+-00000002/.test(name)));
+    await isSound(path);
+    const found = await readAll(path, ['page/1', 'page/2']);
+    assert.deepEqual([...found.values()], [pattern(500)]);
+  });
+
+  it('is a later body where an older one is damaged', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const { pointer } = await recordIn(path, 'page/1');
+    await filledStore(path, async ({ store }) => {
+      await store.put('page/1', RAW_META, pattern(500));
+    });
+    await flip(segmentPath(path, pointer.segment), pointer.offset);
+    assert.equal((await rebuild(path)).entries, 41);
+    assert.deepEqual((await readAll(path, ['page/1'])).get('page/1'), pattern(500));
+    await isSound(path);
+  });
+
+  it('is nothing that was refused', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const { pointer } = await recordIn(path, 'page/1');
+    const state = pointer.offset - 'page/1'.length - APPEND_HEADER_BYTES + APPEND_STATE_AT;
+    await flip(segmentPath(path, 1), state);
+    const { entries, counts } = await rebuild(path);
+    assert.deepEqual([entries, counts.voidAppends], [40, 1]);
+    await isSound(path);
+  });
+
+  it('is everything around a damaged append, and nothing that hides in a body', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 3);
+    // A body that looks like a segment: whoever searched for appends would find `page/0` in it.
+    const decoy = readFileSync(segmentPath(path, 1)).subarray(64);
+    await filledStore(path, async ({ store }) => {
+      await store.put('before', RAW_META, pattern(10));
+      await store.put('decoy', RAW_META, decoy);
+      await store.put('after', RAW_META, pattern(10));
+    });
+    await rm(segmentPath(path, 1));
+    const { pointer } = await recordIn(path, 'decoy');
+    const begin = pointer.offset - 'decoy'.length - APPEND_HEADER_BYTES;
+    await flip(segmentPath(path, 2), begin);
+    const first = await rebuild(path);
+    assert.deepEqual([first.entries, first.counts.damagedPlaces], [2, 1]);
+    const keys = ['before', 'decoy', 'after', 'page/0'];
+    assert.deepEqual([...(await readAll(path, keys)).keys()], ['before', 'after']);
+    await flip(segmentPath(path, 2), begin + 17);
+    const second = await rebuild(path);
+    assert.deepEqual([second.entries, second.counts.damagedPlaces], [1, 1]);
+    assert.ok(second.counts.damagedBytes > decoy.length);
+    assert.deepEqual([...(await readAll(path, keys)).keys()], ['before']);
+    await isSound(path);
+  });
+
+  it('is what stands before a torn tail', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const { pointer } = await recordIn(path, 'page/39');
+    await truncate(segmentPath(path, 1), pointer.offset + 10);
+    const { entries, counts } = await rebuild(path);
+    assert.deepEqual([entries, counts.tornTails, counts.damagedPlaces], [39, 1, 0]);
+    await isSound(path);
+  });
+});
+
+describe('a rebuild that was cut short', () => {
+  it('by a signal has changed nothing', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const before = await digests(path);
+    const directory = await openForRebuild(path);
+    const options = { isTrusted: true, now: Date.now, onProgress: () => undefined };
+    assert.equal(await rebuildIndex({ ...options, directory, shouldStop: () => true }), undefined);
+    await directory.release();
+    assert.deepEqual(await digests(path), before);
+    await hasPlainEntries(path);
+  });
+
+  it('while it made the index is made good by the next', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    await mkdir(join(path, '.index-new'));
+    for (const name of readdirSync(join(path, 'index')).filter((file) => file !== 'LOCK')) {
+      await copyFile(join(path, 'index', name), join(path, '.index-new', name));
+    }
+    await truncate(join(path, '.index-new', 'CURRENT'), 3);
+    assert.equal((await rebuild(path)).entries, 41);
+    await isSound(path);
+    await hasPlainEntries(path);
+  });
+
+  it('between the two renames leaves no index, a refusal by name, and is made good by the next', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    await rename(join(path, 'index'), join(path, 'quarantine', 'index-1'));
+    await mkdir(join(path, '.index-new'));
+    await assert.rejects(openDirectory(path), /holds segments but no index; .*bigcache rebuild/);
+    assert.equal((await rebuild(path)).entries, 41);
+    await isSound(path);
+    await hasPlainEntries(path);
+  });
+
+  it('before bigcache.json was written is made good by the next', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    await rebuild(path);
+    await rm(join(path, 'bigcache.json'));
+    await assert.rejects(openDirectory(path), /no bigcache\.json; .*bigcache rebuild/);
+    assert.equal((await rebuild(path)).hasNewIdentity, true);
+    await isSound(path);
+    await hasPlainEntries(path);
+  });
+
+  it('follows a start that was cut short, whose safety copy must not come back', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    await mkdir(join(path, '.index-aside'));
+    await copyFile(join(path, 'index', 'CURRENT'), join(path, '.index-aside', 'CURRENT'));
+    assert.equal((await rebuild(path)).entries, 41);
+    await isSound(path);
+    await hasPlainEntries(path);
+  });
+});
+
+describe('bigcache rebuild', () => {
+  it('refuses where there is nothing to make an index from', async (t) => {
+    const path = await temporaryDirectory(t);
+    const refuses = (place: string, message: RegExp): Promise<void> =>
+      assert.rejects(
+        runRebuild(place, false, () => undefined, QUIET),
+        message,
+      );
+    await refuses(path, /there is no store in /);
+    await filledStore(path, async () => undefined);
+    await refuses(path, /holds no segments, so there is nothing to make an index from/);
+    await writeFile(join(path, 'foreign.txt'), '');
+    await refuses(path, /files that are not BigCache's/);
+  });
+
+  it('refuses a store that is in use', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 1);
+    const holder = await openDirectory(path);
+    await assert.rejects(
+      runRebuild(path, false, () => undefined, QUIET),
+      /in use by a running BigCache; stop that server first/,
+    );
+    await holder.release();
+  });
+
+  it('writes what it counts, and only what happened', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 3);
+    const { code, out } = await outcomeOf((write) => runRebuild(path, true, write, QUIET));
+    assert.equal(code, 0);
+    assert.match(
+      out,
+      new RegExp(
+        '^4 entries in the new index of /.*, 0 of them expired\\n' +
+          'read: 1 segments, 29\\d\\.\\d KiB, 4 appends\\n' +
+          'the old index is in quarantine/index-\\d+\\n' +
+          'deleted and purged entries may have come back as valid\\n$',
+      ),
+    );
+    const clear = await withIndex(path, (index) => index.get(metaKey('clear')));
+    assert.equal(clear?.readBigUInt64LE(0), 0n);
+  });
+});
