@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { CannotRunError } from '../exit.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
-const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve']);
+const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve', 'visited']);
+/** Files that only a store has, so that they are never taken for an empty directory. */
+const STORE_FILES = ['reserve', 'visited'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
@@ -31,10 +33,10 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     );
   }
   if (names.has('bigcache.json')) return 'store';
-  if (filled.size > 0 || names.has('reserve')) {
-    const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
+  const held = [...filled, ...STORE_FILES.filter((name) => names.has(name))];
+  if (held.length > 0) {
     throw new CannotRunError(
-      `${path} holds ${held} but no bigcache.json; ` +
+      `${path} holds ${held.join(', ')} but no bigcache.json; ` +
         'put that file back from a backup, nothing was changed',
     );
   }
