@@ -9,8 +9,6 @@ import { CannotRunError } from '../exit.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
 const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve', 'visited']);
-/** Files that only a store has, so that they are never taken for an empty directory. */
-const STORE_FILES = ['reserve', 'visited'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
@@ -33,10 +31,10 @@ export async function surveyDirectory(path: string): Promise<'store' | 'empty'> 
     );
   }
   if (names.has('bigcache.json')) return 'store';
-  const held = [...filled, ...STORE_FILES.filter((name) => names.has(name))];
-  if (held.length > 0) {
+  if (filled.size > 0 || names.has('reserve')) {
+    const held = [...filled, ...(names.has('reserve') ? ['reserve'] : [])].join(', ');
     throw new CannotRunError(
-      `${path} holds ${held.join(', ')} but no bigcache.json; ` +
+      `${path} holds ${held} but no bigcache.json; ` +
         'put that file back from a backup, nothing was changed',
     );
   }

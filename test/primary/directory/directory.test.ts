@@ -111,6 +111,13 @@ describe('a new store', () => {
     await second.release();
   });
 
+  it('is laid out where only hints were left', async () => {
+    writeFileSync(join(scratch, 'visited'), 'hints');
+    const directory = await openDirectory(scratch);
+    assert.equal(directory.isNew, true);
+    await directory.release();
+  });
+
   it('is opened with the files that it may have beside its folders', async () => {
     await (await openDirectory(scratch)).release();
     for (const name of ['reserve', 'visited']) writeFileSync(join(scratch, name), '');
@@ -231,13 +238,6 @@ describe('a damaged store is refused untouched', () => {
     const path = await madeStore();
     rmSync(join(path, 'bigcache.json'));
     await refuses(path, /holds index, segments but no bigcache\.json/);
-  });
-
-  it('when only files are left that no empty directory has', async () => {
-    writeFileSync(join(scratch, 'visited'), '');
-    await refuses(scratch, /holds visited but no bigcache\.json/);
-    writeFileSync(join(scratch, 'reserve'), '');
-    await refuses(scratch, /holds reserve, visited but no bigcache\.json/);
   });
 
   it('when bigcache.json is damaged', async () => {
