@@ -11,8 +11,8 @@ import { DamagedStoreError } from './damaged-store.ts';
 
 const FOLDERS: ReadonlySet<string> = new Set(['index', 'segments', 'quarantine']);
 const FILES: ReadonlySet<string> = new Set(['bigcache.json', 'reserve', 'visited']);
-/** Files that only a store has, so that they are never taken for an empty directory. */
-const STORE_FILES = ['reserve', 'visited'] as const;
+/** Files that only a store has, and that are not mere hints: a directory that holds one is not empty. */
+const STORE_FILES = ['reserve'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;

@@ -44,8 +44,10 @@ export interface CopyRequest {
   readonly segment: number;
   /** `all`: whatever is live stays. `chance`: what deserves it. `nothing`: all of it is evicted. */
   readonly keep: 'all' | 'chance' | 'nothing';
-  /** For `chance`: at most half of this may be copied. */
-  readonly segmentBytes: number;
+  /** Bytes of the segment, of which at most half may be copied for `chance`. */
+  readonly fileBytes: number;
+  /** Bytes of its live entries. */
+  readonly bytesLive: number;
   readonly visited: SharedArrayBuffer;
   readonly nowMs: number;
   readonly clearVersion: number;
@@ -130,7 +132,7 @@ class SegmentCopy {
     this.#index = index;
     this.#source = new AppendSource(request.segmentPath);
     this.#visited = Visited.over(request.visited);
-    this.#chance = new SecondChance(request.segmentBytes);
+    this.#chance = new SecondChance(request.fileBytes, request.bytesLive);
     this.#purges.restoreClear(request.clearVersion);
     for (const purge of request.purges) {
       this.#purges.add({ ...purge, startedAtMs: 0, matched: 0 });

@@ -106,16 +106,21 @@ export class EntryStore {
   }
 
   commit(writer: number, key: string, record: Buffer): Promise<Committed> {
-    this.#visited?.clear(key);
-    return this.#run(operations.commit(writer, key, record));
+    return this.#run(operations.commit(writer, key, record)).then((committed) => {
+      // A key that is overwritten and was read will be read again.
+      if (committed.created) this.#visited?.clear(key);
+      return committed;
+    });
   }
 
   delete(key: string): Promise<boolean> {
+    this.#visited?.clear(key);
     return this.#run(operations.remove(key));
   }
 
   /** Removes these records unless they were written since; answers how many it removed. */
   removeSeen(seen: readonly operations.SeenRecord[]): Promise<number> {
+    this.#forgetVisits(seen);
     return this.#run(operations.removeSeen(seen));
   }
 
@@ -247,13 +252,18 @@ export class EntryStore {
 
   /** Evicts these records unless they changed since; answers those that a reader could have read. */
   evict(seen: readonly operations.SeenAt[]): Promise<readonly operations.SeenAt[]> {
+    this.#forgetVisits(seen);
     return this.#run(operations.evict(seen));
   }
 
-  /** Gives a segment of one body, that of `key`, its second chance as a whole. */
-  renewSegment(id: number, key: string): Promise<void> {
+  /** The entry has had its second chance, in its place. */
+  passBy(key: string): void {
     this.#visited?.clear(key);
-    return this.#run(operations.renewSegment(id));
+  }
+
+  /** Gives a segment of copies the place of the segment that they come from. */
+  placeSegment(id: number, agedFromMs: number): Promise<void> {
+    return this.#run(operations.placeSegment(id, agedFromMs));
   }
 
   markDropping(id: number): Promise<boolean> {
@@ -273,6 +283,11 @@ export class EntryStore {
   async close(): Promise<void> {
     await this.#lane.close();
     await this.#index.close();
+  }
+
+  /** So that the bits of entries that are gone do not pile up over the years. */
+  #forgetVisits(seen: readonly operations.SeenRecord[]): void {
+    for (const { key } of seen) this.#visited?.clear(key);
   }
 
   #run<T>(operation: LaneOperation<T>): Promise<T> {

@@ -224,13 +224,13 @@ function seenAt(transaction: Transaction, { key, version, from }: SeenAt): Buffe
   return segment === from.segment && offset === from.offset ? record : undefined;
 }
 
-/** Lets a segment age anew: it holds one body alone, which was read or is dear. */
-export function renewSegment(id: number): LaneOperation<void> {
+/** Gives a segment of copies the place of the segment that they come from. */
+export function placeSegment(id: number, agedFromMs: number): LaneOperation<void> {
   return {
     keys: [],
     apply: (transaction) => {
       const stats = transaction.segment(id);
-      if (stats?.state === SegmentState.sealed) stats.agedFromMs = transaction.nowMs;
+      if (stats !== undefined) stats.agedFromMs = agedFromMs;
     },
   };
 }

@@ -111,6 +111,21 @@ describe('a new store', () => {
     await second.release();
   });
 
+  it('is laid out where only hints were left', async () => {
+    writeFileSync(join(scratch, 'visited'), 'hints');
+    const directory = await openDirectory(scratch);
+    assert.equal(directory.isNew, true);
+    await directory.release();
+  });
+
+  it('is opened with the files that it may have beside its folders', async () => {
+    await (await openDirectory(scratch)).release();
+    for (const name of ['reserve', 'visited']) writeFileSync(join(scratch, name), '');
+    const directory = await openDirectory(scratch);
+    assert.equal(directory.isNew, false);
+    await directory.release();
+  });
+
   it('gets back a folder that was lost empty', async () => {
     const first = await openDirectory(scratch);
     await first.release();

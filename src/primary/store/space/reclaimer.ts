@@ -10,6 +10,7 @@ import type { Admission } from './admission.ts';
 import type { DeadSegments } from './dead-segments.ts';
 import type { SegmentReclaim } from './segment-reclaim.ts';
 import type { Space } from './space.ts';
+import { Sweep } from './sweep.ts';
 import { chooseVictim, type Victim } from './victim.ts';
 
 export interface ReclaimerOptions {
@@ -34,6 +35,7 @@ export class Reclaimer {
   readonly #options: ReclaimerOptions;
   /** Segments whose counters and whose walk disagree: kept, for a person to look at. */
   readonly #stuck = new Set<number>();
+  readonly #sweep = new Sweep();
   #wake: () => void = () => undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -97,6 +99,7 @@ export class Reclaimer {
       isDiskShort: space.missingOnDisk(0) > 0,
       garbagePercent: this.#options.garbagePercent,
       except: this.#stuck,
+      sweep: this.#sweep,
     });
     if (victim === undefined) return false;
     await this.#reclaim(victim);
@@ -135,14 +138,14 @@ export class Reclaimer {
   }
 
   /**
-   * A body that stands alone is not copied for its second chance: its segment ages anew. At most as
+   * A body that stands alone is not copied for its second chance: the sweep passes it by. At most as
    * much is spared in this way as is evicted, so that room is always made.
    */
   async #renewOrEvict(stats: Readonly<SegmentStats>, key: string): Promise<void> {
     const { store, reclaim } = this.#options;
     if (this.#renewedBytes === 0) {
       this.#renewedBytes += stats.fileBytes;
-      await store.renewSegment(stats.id, key);
+      store.passBy(key);
       return;
     }
     const before = store.segments.get(stats.id);

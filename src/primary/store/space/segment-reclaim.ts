@@ -86,7 +86,8 @@ export class SegmentReclaim {
       segmentPath: this.#pathOf(stats.id),
       segment: stats.id,
       keep,
-      segmentBytes: this.#options.segmentBytes,
+      fileBytes: stats.fileBytes,
+      bytesLive: stats.bytesLive,
       visited: visited.shared,
       nowMs: now(),
       clearVersion: store.clearVersion,
@@ -99,6 +100,8 @@ export class SegmentReclaim {
     try {
       const result = await copying;
       await run.end();
+      // What had its second chance keeps its place before the sweep.
+      if (keep === 'chance') await this.#placeTargets(run, stats.agedFromMs);
       return { ...result, copiedBytes: run.copiedBytes, evicted: run.evicted };
     } catch (error) {
       await run.end().catch(() => undefined);
@@ -212,18 +215,22 @@ export class SegmentReclaim {
   /** The target that an earlier job has begun, or, when this one has filled it, a new one. */
   async #targetFor(run: Run): Promise<CopyTarget> {
     const begun = this.#target;
-    if (begun !== undefined && !run.hasTarget) {
-      run.hasTarget = true;
+    if (begun !== undefined && run.targets.length === 0) {
+      run.targets.push(begun.id);
       return begun;
     }
-    run.hasTarget = true;
     await this.#sealTarget();
     const { store, segmentBytes, now } = this.#options;
     const id = await store.grantSegment(RECLAIM_WRITER, segmentBytes);
     const target = { id, writer: RECLAIM_WRITER, createdAtMs: now(), end: 0 };
     this.#target = { ...target, bytesMax: segmentBytes };
+    run.targets.push(id);
     this.#isNamed = false;
     return this.#target;
+  }
+
+  async #placeTargets(run: Run, agedFromMs: number): Promise<void> {
+    for (const id of run.targets) await this.#options.store.placeSegment(id, agedFromMs);
   }
 
   async #sealTarget(): Promise<void> {
@@ -243,7 +250,8 @@ export class SegmentReclaim {
 class Run {
   copiedBytes = 0;
   evicted = 0;
-  hasTarget = false;
+  /** The segments that were copied into. */
+  readonly targets: number[] = [];
   readonly #port: MessagePort;
   #settling: Promise<void> = Promise.resolve();
   #failure: unknown;

@@ -3,6 +3,7 @@
  */
 import { SEGMENT_HEADER_BYTES } from '../../../segments/format.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
+import type { Sweep } from './sweep.ts';
 
 export interface Victim {
   readonly stats: Readonly<SegmentStats>;
@@ -18,36 +19,33 @@ export interface VictimRules {
   /** Share of garbage, in percent, from which a segment is rewritten without anything evicted. */
   readonly garbagePercent: number;
   readonly except: ReadonlySet<number>;
+  /** Where the last choice for want of room was. */
+  readonly sweep: Sweep;
 }
 
 /**
  * The sealed segment with the most garbage, if that is enough: rewriting it evicts nothing. Else, where
- * room is short, the oldest. Segments without any record are no victims: they only wait for being
+ * room is short, the next of the sweep. Segments without any record are no victims: they only wait for being
  * unlinked.
  */
 export function chooseVictim(
   segments: Iterable<Readonly<SegmentStats>>,
   rules: VictimRules,
 ): Victim | undefined {
-  let oldest: Readonly<SegmentStats> | undefined;
+  const eligible: Readonly<SegmentStats>[] = [];
   let emptiest: Readonly<SegmentStats> | undefined;
   for (const stats of segments) {
     if (stats.state !== SegmentState.sealed || stats.records === 0) continue;
     if (rules.except.has(stats.id)) continue;
-    if (oldest === undefined || isOlder(stats, oldest)) oldest = stats;
+    eligible.push(stats);
     const percent = garbagePercentOf(stats);
     if (percent < rules.garbagePercent) continue;
     if (emptiest === undefined || percent > garbagePercentOf(emptiest)) emptiest = stats;
   }
   if (emptiest !== undefined && !rules.isDiskShort) return { stats: emptiest, keep: 'all' };
-  if (oldest === undefined || !rules.isShort) return undefined;
-  return { stats: oldest, keep: rules.isDiskShort ? 'nothing' : 'chance' };
-}
-
-function isOlder(one: Readonly<SegmentStats>, other: Readonly<SegmentStats>): boolean {
-  return (
-    one.agedFromMs < other.agedFromMs || (one.agedFromMs === other.agedFromMs && one.id < other.id)
-  );
+  const next = rules.isShort ? rules.sweep.next(eligible) : undefined;
+  if (next === undefined) return undefined;
+  return { stats: next, keep: rules.isDiskShort ? 'nothing' : 'chance' };
 }
 
 /** What of the file no record points to, in percent. */

@@ -1,35 +1,118 @@
-/** Placeholder; replaced when its branch is merged. */
+/**
+ * The visited bits: which entries were read since they were written or moved. The primary marks them,
+ * a job thread reads them over shared memory when it reclaims a segment. They are hints: bits of
+ * different keys may fall together, and what is lost costs a second chance, never an entry's truth.
+ */
+import { VISITED_PAGE_BYTES, VISITED_PAGES, VisitedFile } from './visited-file.ts';
+
+const BITS_BYTES = VISITED_PAGES * VISITED_PAGE_BYTES;
+/** A hash has 32 bits, of which the upper 27 choose one of 2^27 visited bits. */
+const HASH_SHIFT = 32 - Math.log2(BITS_BYTES * 8);
+const PAGE_SHIFT = Math.log2(VISITED_PAGE_BYTES);
+
+/**
+ * The hash of a key, 32 bits unsigned: MurmurHash3 (x86, 32 bits) over its UTF-16 units, two at a time.
+ * The bits on disk lie by it: never change it without a new format of the file.
+ */
+export function hashKey(key: string): number {
+  let hash = key.length;
+  const last = key.length - 1;
+  let at = 0;
+  for (; at < last; at += 2) {
+    hash ^= scramble(key.charCodeAt(at) | (key.charCodeAt(at + 1) << 16));
+    hash = (hash << 13) | (hash >>> 19);
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+  }
+  if (at === last) hash ^= scramble(key.charCodeAt(at));
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function scramble(units: number): number {
+  const mixed = Math.imul(units, 0xcc9e2d51);
+  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
+}
+
+/**
+ * INVARIANT: only one thread marks and clears, since a byte is read and written again without a lock.
+ * Any number of threads may ask.
+ */
 export class Visited {
+  /** The bits, then one byte for each page of them: 1 while it is newer than the file. */
   readonly shared: SharedArrayBuffer;
   readonly #bits: Uint8Array;
-  private constructor(shared: SharedArrayBuffer) {
+  readonly #dirtyPages: Uint8Array;
+  readonly #file: VisitedFile | undefined;
+
+  private constructor(shared: SharedArrayBuffer, file?: VisitedFile) {
     this.shared = shared;
-    this.#bits = new Uint8Array(shared);
+    this.#bits = new Uint8Array(shared, 0, BITS_BYTES);
+    this.#dirtyPages = new Uint8Array(shared, BITS_BYTES, VISITED_PAGES);
+    this.#file = file;
   }
-  static async load(_path: string): Promise<Visited> {
-    return new Visited(new SharedArrayBuffer(16 * 1024 * 1024));
+
+  /**
+   * The bits that the file at `path` holds. A file that is missing, not whole or not readable gives
+   * none; `loaded` says which it was.
+   */
+  static async load(path: string): Promise<Visited> {
+    // Pages of this memory that are never written take no room.
+    const shared = new SharedArrayBuffer(BITS_BYTES + VISITED_PAGES);
+    const visited = new Visited(shared, new VisitedFile(path));
+    await visited.#file?.load(visited.#bits);
+    return visited;
   }
+
+  /** The bits of another thread, by its `shared`. REQUIRES: nothing is marked, cleared or saved here. */
   static over(shared: SharedArrayBuffer): Visited {
     return new Visited(shared);
   }
-  #at(key: string): number {
-    let h = 2166136261;
-    for (let i = 0; i < key.length; i++) h = Math.imul(h ^ key.charCodeAt(i), 16777619);
-    return (h >>> 0) & 0x7ffffff;
+
+  /** What the start found at `path`; a damaged file is overwritten by the next save. */
+  get loaded(): 'bits' | 'nothing' | 'damage' {
+    return this.#file?.loaded ?? 'nothing';
   }
+
+  /** Why the last save could not be made, until one can. */
+  get saveFailure(): NodeJS.ErrnoException | undefined {
+    return this.#file?.failure;
+  }
+
+  /** Notes that the entry was read. */
   mark(key: string): void {
-    const at = this.#at(key);
-    this.#bits[at >> 3] = (this.#bits[at >> 3] ?? 0) | (1 << (at & 7));
+    const position = hashKey(key) >>> HASH_SHIFT;
+    const at = position >>> 3;
+    const bit = 1 << (position & 7);
+    const byte = this.#bits[at] as number;
+    if ((byte & bit) !== 0) return;
+    this.#bits[at] = byte | bit;
+    this.#dirtyPages[at >>> PAGE_SHIFT] = 1;
   }
+
+  /** Whether the entry, or another one of its bit, was read. */
   has(key: string): boolean {
-    const at = this.#at(key);
-    return ((this.#bits[at >> 3] ?? 0) & (1 << (at & 7))) !== 0;
+    const position = hashKey(key) >>> HASH_SHIFT;
+    return ((this.#bits[position >>> 3] as number) & (1 << (position & 7))) !== 0;
   }
+
+  /** Forgets that the entry was read: it was written anew, or was given its second chance. */
   clear(key: string): void {
-    const at = this.#at(key);
-    this.#bits[at >> 3] = (this.#bits[at >> 3] ?? 0) & ~(1 << (at & 7));
+    const position = hashKey(key) >>> HASH_SHIFT;
+    const at = position >>> 3;
+    const bit = 1 << (position & 7);
+    const byte = this.#bits[at] as number;
+    if ((byte & bit) === 0) return;
+    this.#bits[at] = byte & ~bit;
+    this.#dirtyPages[at >>> PAGE_SHIFT] = 1;
   }
+
+  /**
+   * Writes the pages that changed since the last save. False when the system did not let it, with the
+   * reason in `saveFailure`: the pages stay due. A second call while one is under way joins it.
+   */
   async save(): Promise<boolean> {
-    return true;
+    if (this.#file === undefined) throw new Error('the visited bits of another thread are its own');
+    return await this.#file.save(this.#bits, this.#dirtyPages);
   }
 }
