@@ -73,8 +73,9 @@ function writeUint64(buffer: Buffer, value: number, at: number): void {
   buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
 }
 
+/** A safe integer whatever stands there: the channel takes no other as the version of what is damaged. */
 function readUint64(buffer: Buffer, at: number): number {
-  return buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + buffer.readUInt32LE(at);
+  return (buffer.readUInt32LE(at + 4) & 0x1f_ffff) * 0x1_0000_0000 + buffer.readUInt32LE(at);
 }
 
 function checksumOf(key: Buffer, record: Buffer): number {

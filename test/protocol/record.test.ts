@@ -93,6 +93,15 @@ describe('a record', () => {
     );
   });
 
+  it('has a version that the channel takes, whatever damage has made of it', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 69, maxLength: 100 }), (bytes) => {
+        const found = versionOf(withWholeHead(Buffer.from(bytes)));
+        assert.ok(Number.isSafeInteger(found) && found >= 0);
+      }),
+    );
+  });
+
   it('belongs to its key alone', () => {
     fc.assert(
       fc.property(keys, keys, records, (key, other, record) => {

@@ -4,6 +4,9 @@ import { open, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openDirectory } from '../../../src/primary/directory/directory.ts';
+import { openIndex } from '../../../src/primary/store/index/index-files.ts';
+import { entryKey } from '../../../src/primary/store/index/index-keys.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import type { BigCacheError } from '../../../src/protocol/errors.ts';
 import { type EntryMeta, Kind } from '../../../src/protocol/record.ts';
@@ -177,6 +180,27 @@ describe('the store of a worker', () => {
       assert.equal((await reader.store.get('sound')).found, true);
     }
     assert.equal(await writer.store.count(), 1);
+    await server.stop();
+  });
+
+  it('makes a damaged record a miss, whatever its version has become, and goes on', async (t) => {
+    const path = await temporaryDirectory(t);
+    let server = await TestServer.start(path);
+    const writer = server.addWorker().store;
+    for (const key of ['damaged', 'sound']) await writer.put(key, RAW, Buffer.from(key));
+    await server.stop();
+    const directory = await openDirectory(path);
+    const index = await openIndex(directory);
+    const record = (await index.get(entryKey('damaged'))) ?? assert.fail();
+    await index.put(entryKey('damaged'), record.fill(0xff, 8, 16));
+    await index.close();
+    await directory.release();
+    server = await TestServer.start(path);
+    const { store, damaged } = server.addWorker();
+    assert.equal((await store.get('damaged')).found, false);
+    assert.deepEqual(damaged, ['record of damaged']);
+    assert.equal((await store.get('sound')).found, true);
+    assert.equal((await store.put('damaged', RAW, Buffer.from('new'))).created, true);
     await server.stop();
   });
 
