@@ -45,6 +45,11 @@ export interface SegmentLogOptions {
   readonly writer: number;
   readonly grants: SegmentGrants;
   readonly now: () => number;
+  /**
+   * Whether a streamed body is put on disk while it arrives. Whoever syncs its commit would wait for
+   * all of it at once otherwise, and so would every other write.
+   */
+  readonly syncsStreams?: boolean;
 }
 
 /** An open segment and the appends in it whose commit has not been answered. */
@@ -56,6 +61,8 @@ interface OpenSegment {
 
 /** A streamed body is written in pieces of whole blocks of this many bytes. */
 const PIECE_BYTES = 4 * BLOCK_BYTES;
+/** So much of a streamed body is left to be synced with its commit. */
+const STREAM_SYNC_BYTES = 16 * 1024 * 1024;
 /** An append that finds every new segment filled by others this often is refused. */
 const ROLL_OVERS_MAX = 1000;
 
@@ -122,7 +129,7 @@ export class SegmentLog {
     try {
       const head = Buffer.alloc(APPEND_HEADER_BYTES + key.length);
       await segment.file.append([head], head.length);
-      const { bodyBytes, checksums } = await writeBlocks(segment.file, body);
+      const { bodyBytes, checksums } = await writeBlocks(segment.file, body, this.#options);
       const meta = encodeAppendMeta(describe(bodyBytes));
       await segment.file.append([checksums, meta], checksums.length + meta.length);
       await segment.file.overwrite(encodeAppendHead({ kind, key, bodyBytes, checksums, meta }), at);
@@ -230,6 +237,7 @@ export class SegmentLog {
 async function writeBlocks(
   file: SegmentFile,
   body: AsyncIterable<Buffer>,
+  { syncsStreams = false }: Pick<SegmentLogOptions, 'syncsStreams'>,
 ): Promise<{ bodyBytes: number; checksums: Buffer }> {
   const sums: Buffer[] = [];
   let bodyBytes = 0;
@@ -237,6 +245,7 @@ async function writeBlocks(
     sums.push(blockChecksums(piece));
     bodyBytes += piece.length;
     await file.append([piece], piece.length);
+    if (syncsStreams && bodyBytes % STREAM_SYNC_BYTES === 0) await file.sync();
   }
   const checksums = Buffer.concat(sums);
   if (checksums.length !== blockCount(bodyBytes) * CHECKSUM_BYTES) {

@@ -60,6 +60,7 @@ class RunningWorker {
         seal: (segment) => index.sealSegment(segment),
       },
       now: Date.now,
+      syncsStreams: welcome.config.durability !== 'none',
     });
     this.#descriptors = new Descriptors(welcome.segmentsPath);
     this.#app = this.#build(index);
