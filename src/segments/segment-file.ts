@@ -101,6 +101,16 @@ export class SegmentFile {
     await this.overwrite(Buffer.from([AppendState.void]), at + APPEND_STATE_AT);
   }
 
+  /** Puts on disk what was appended so far. A file for which that fails is given up. */
+  async sync(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
   /** Writes nothing more to the file; what waits to be written is refused with `error`. */
   giveUp(error: Error): void {
     this.#failure ??= error;

@@ -47,6 +47,11 @@ export interface SegmentLogOptions {
   readonly writer: number;
   readonly grants: SegmentGrants;
   readonly now: () => number;
+  /**
+   * Whether a streamed body is put on disk while it arrives. Whoever syncs its commit would wait for
+   * all of it at once otherwise, and so would every other write.
+   */
+  readonly syncsStreams?: boolean;
 }
 
 /** An open segment and the appends in it whose commit has not been answered. */
@@ -60,6 +65,8 @@ interface OpenSegment {
 const PIECE_BYTES = 4 * BLOCK_BYTES;
 /** Room is asked for in steps of this size, since nobody knows how long the body will be. */
 const STREAM_GRANT_BYTES = 4 * 1024 * 1024;
+/** So much of a streamed body is left to be synced with its commit. */
+const STREAM_SYNC_BYTES = 16 * 1024 * 1024;
 /** An append that finds every new segment filled by others this often is refused. */
 const ROLL_OVERS_MAX = 1000;
 
@@ -132,7 +139,9 @@ export class SegmentLog {
     try {
       const head = Buffer.alloc(APPEND_HEADER_BYTES + key.length);
       await segment.file.append([head], head.length);
-      const { bodyBytes, checksums } = await writeBlocks(segment.file, body, makeRoom);
+      const { syncsStreams = false } = this.#options;
+      const stream = { makeRoom, syncsStreams };
+      const { bodyBytes, checksums } = await writeBlocks(segment.file, body, stream);
       const meta = encodeAppendMeta(describe(bodyBytes));
       await makeRoom(checksums.length + meta.length);
       await segment.file.append([checksums, meta], checksums.length + meta.length);
@@ -238,10 +247,17 @@ export class SegmentLog {
   }
 }
 
+/** What the pieces of a streamed body need on their way. */
+interface StreamNeeds {
+  /** Resolves when so many bytes more may be written. */
+  readonly makeRoom: (bytes: number) => Promise<void>;
+  readonly syncsStreams: boolean;
+}
+
 async function writeBlocks(
   file: SegmentFile,
   body: AsyncIterable<Buffer>,
-  makeRoom: (bytes: number) => Promise<void>,
+  { makeRoom, syncsStreams }: StreamNeeds,
 ): Promise<{ bodyBytes: number; checksums: Buffer }> {
   const sums: Buffer[] = [];
   let bodyBytes = 0;
@@ -250,6 +266,7 @@ async function writeBlocks(
     bodyBytes += piece.length;
     await makeRoom(piece.length);
     await file.append([piece], piece.length);
+    if (syncsStreams && bodyBytes % STREAM_SYNC_BYTES === 0) await file.sync();
   }
   const checksums = Buffer.concat(sums);
   if (checksums.length !== blockCount(bodyBytes) * CHECKSUM_BYTES) {

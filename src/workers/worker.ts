@@ -61,6 +61,7 @@ class RunningWorker {
         seal: (segment, fileBytes) => index.sealSegment(segment, fileBytes),
       },
       now: Date.now,
+      syncsStreams: welcome.config.durability !== 'none',
     });
     this.#descriptors = new Descriptors(welcome.segmentsPath);
     this.#app = this.#build(index);

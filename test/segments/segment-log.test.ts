@@ -7,8 +7,9 @@ import { BigCacheError } from '../../src/protocol/errors.ts';
 import { scanAppends } from '../../src/segments/append-scan.ts';
 import { BLOCK_BYTES, blocksMatch, checksumMatches } from '../../src/segments/checksum.ts';
 import { decodeSegmentHeader, segmentFileName } from '../../src/segments/format.ts';
-import type { Placed } from '../../src/segments/segment-log.ts';
+import { type Placed, SegmentLog } from '../../src/segments/segment-log.ts';
 import { eventually } from '../eventually.ts';
+import { SyncWatch } from '../primary/store/sync-watch.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import { inPieces, pattern } from '../workers/store/store-subject.ts';
 import { appendTo, newLog, storedBytesOf, streamTo, TestGrants } from './segment-setup.ts';
@@ -249,5 +250,22 @@ describe('a segment that cannot be put on disk', () => {
     assert.deepEqual(await keysIn(directory, 1), []);
     assert.deepEqual(grants.sealed, [1]);
     assert.ok(log.isIdle);
+  });
+
+  it('is found out while a long body arrives, where those are synced meanwhile', async (t) => {
+    const directory = await temporaryDirectory(t);
+    const grants = new TestGrants();
+    const watch = await SyncWatch.begin(t);
+    const options = { directory, segmentBytes: MiB, writer: 7, grants, now: () => 1234 };
+    const log = new SegmentLog({ ...options, syncsStreams: true });
+    const piece = pattern(MiB);
+    async function* long(): AsyncGenerator<Buffer> {
+      for (let nth = 0; nth < 40; nth++) yield piece;
+    }
+    (await streamTo(log, 'long', long())).settle(true);
+    assert.deepEqual(watch.take(directory), ['00000001.seg', '00000001.seg']);
+    watch.failOn('00000002.seg', 'EIO');
+    await assert.rejects(streamTo(log, 'long', long()), isFailed);
+    assert.deepEqual(grants.sealed, [1, 2]);
   });
 });

@@ -84,8 +84,14 @@ export class Durability implements Barrier {
     return this.#logs.syncRotated();
   }
 
-  syncLogs(): Promise<void> {
-    return this.#logs.sync();
+  async syncLogs(): Promise<void> {
+    try {
+      await this.#logs.sync();
+    } catch (error) {
+      const { failure } = this.#logs;
+      if (failure !== undefined) this.#store?.fail(failure);
+      throw error;
+    }
   }
 
   wrote(segments: ReadonlySet<number>): void {
@@ -149,15 +155,10 @@ export class Durability implements Barrier {
 
   async #syncAllLogs(): Promise<void> {
     try {
-      await this.#logs.sync();
+      await this.syncLogs();
     } catch (error) {
-      const { failure } = this.#logs;
-      if (failure === undefined) {
-        this.#tryAgain(error);
-        return;
-      }
-      this.#options.log.error({ err: failure }, 'a log of the index cannot be synced');
-      this.#store?.fail(failure);
+      if (this.#logs.failure === undefined) this.#tryAgain(error);
+      else this.#options.log.error({ err: error }, 'a log of the index cannot be synced');
     }
   }
 

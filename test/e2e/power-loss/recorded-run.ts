@@ -102,6 +102,14 @@ export class RecordedRun {
     return run;
   }
 
+  /** The same run, as if the server had not asked for some of its syncs. */
+  without(isLeftOut: (syncedPath: string) => boolean): RecordedRun {
+    const left = this.events.filter(
+      ({ action }) => action.kind !== 'sync' || !isLeftOut(action.path),
+    );
+    return new RecordedRun(this.history, left, this.#outage, this.#scratch);
+  }
+
   /** The longest that one sync took, in milliseconds. */
   get slowestSyncMs(): number {
     const took = this.events
@@ -121,7 +129,7 @@ export class RecordedRun {
   /** Lets the power fail, opens the store, and judges all that it holds. */
   async judge(failure: Failure, windowMs: number, random: () => number): Promise<Verdict> {
     const { atMs } = failure;
-    const safeUntilMs = this.#lastServedMs(atMs) - windowMs;
+    const safeUntilMs = windowMs === 0 ? atMs : this.#lastServedMs(atMs) - windowMs;
     const acknowledged = this.history.acknowledgedBy(atMs);
     const verdict: Verdict = { acknowledged, lost: [], wrong: [] };
     const path = join(this.#scratch, 'after');

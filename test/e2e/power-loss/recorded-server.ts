@@ -10,7 +10,7 @@ import { eventually } from '../../eventually.ts';
 import { PRIMARY } from '../server-process.ts';
 import { TRACED_CALLS } from './trace.ts';
 
-const START_MAX_MS = 60_000;
+const START_MAX_MS = 180_000;
 /** Longer strings would be cut, and the record with them. */
 const STRING_BYTES_MAX = 64 * 1024 * 1024;
 

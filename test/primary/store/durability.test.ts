@@ -207,4 +207,13 @@ describe('with --durability none', () => {
     await subject.worker.store.deletePrefix('k');
     assert.ok(subject.synced().some((path) => path.endsWith('.log')));
   });
+
+  it('no change is taken any more once what a purge removed cannot be synced', async (t) => {
+    const subject = await Subject.start(t, 'none');
+    await subject.put('key');
+    subject.watch.failOn('.log', 'EIO');
+    await assert.rejects(subject.worker.store.deletePrefix('k'), isCode('STORE_FAILED'));
+    assert.throws(() => subject.server.storage.checkWritable(), isCode('STORE_FAILED'));
+    await assert.rejects(subject.put('refused'), isCode('STORE_FAILED'));
+  });
 });

@@ -138,6 +138,7 @@ async function openTarget({ directory, settings, log, now }: ImportOptions): Pro
       },
     },
     now,
+    syncsStreams: settings.durability !== 'none',
   });
   const writer = new EntryWriter({
     segments,
