@@ -59,16 +59,19 @@ export function report(result: RebuildResult): string {
 
 /** What was left out, and why; nothing of what did not happen. */
 function countLines({ counts, quarantined }: RebuildResult): string[] {
-  const lines: [number, string][] = [
-    [counts.displaced, 'left out: stored again later'],
-    [counts.voidAppends, 'left out: void'],
-    [counts.tornTails, `ends left by killed writers, ${showBytes(counts.tornBytes)}`],
-    [counts.damagedBodies, 'left out: the body is damaged'],
-    [counts.foreignAppends, 'left out: no version of this format writes such appends'],
-    [counts.damagedPlaces, `damaged places, ${showBytes(counts.damagedBytes)} given up`],
-    [quarantined.length, 'damaged segments without entries, moved to quarantine/'],
+  const { tornTails, damagedPlaces } = counts;
+  const lines: [string, number, string?][] = [
+    ['left out, stored again later', counts.displaced],
+    ['left out, void', counts.voidAppends],
+    ['left out, body damaged', counts.damagedBodies],
+    ['left out, written by no version of this format', counts.foreignAppends],
+    ['ends left by killed writers', tornTails, showBytes(counts.tornBytes)],
+    ['damaged places given up', damagedPlaces, showBytes(counts.damagedBytes)],
+    ['damaged segments without entries, moved to quarantine/', quarantined.length],
   ];
-  return lines.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return lines
+    .filter(([, count]) => count > 0)
+    .map(([what, count, size]) => `${what}: ${count}${size === undefined ? '' : ` (${size})`}`);
 }
 
 function adviceLines({ isTrusted }: RebuildResult): string[] {

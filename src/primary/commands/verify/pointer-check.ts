@@ -16,8 +16,8 @@ export interface PointerPass {
   readonly readsBodies: boolean;
   readonly clearVersion: number;
   readonly findings: Findings;
-  /** Segments in which something was not found, and whose files are there. */
-  readonly suspects: ReadonlySet<number>;
+  /** Segments in which something was not found, each with up to where its appends could be found. */
+  readonly suspects: ReadonlyMap<number, number>;
   /** Told now and then; answers whether to go on. */
   readonly goOn: (records: number) => boolean;
 }
@@ -42,7 +42,7 @@ export async function checkPointers(pass: PointerPass): Promise<void> {
 }
 
 async function follow(
-  { findings, readsBodies }: PointerPass,
+  { findings, readsBodies, suspects }: PointerPass,
   files: LastFile,
   key: string,
   record: EntryRecord,
@@ -56,10 +56,10 @@ async function follow(
     findings.problem('append-missing', `${showKey(key)}: ${where}`);
     return;
   }
+  // The second pass has compared what it reached; what lies beyond may be sound all the same.
+  if (at < (suspects.get(segment) ?? 0)) return;
   const bodyIsIntact = readsBodies ? await walk.bodyIsIntact(append) : undefined;
-  const found = foundAppend(append, bodyIsIntact);
-  // What the second pass could not reach may still be sound, and then this says nothing.
-  reportDifferences(findings, segment, found, record);
+  reportDifferences(findings, segment, foundAppend(append, bodyIsIntact), record);
 }
 
 /** One open segment: neighbours in the index were often written together. */

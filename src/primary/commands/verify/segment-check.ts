@@ -52,22 +52,24 @@ const APPENDS_PER_LOOKUP = 512;
 
 /**
  * Checks the file of segment `id`. `census` is what the index knows of it; undefined where the index
- * does not open. False when there is no such file.
+ * does not open. Answers up to where appends could be found in it.
  */
 export async function checkSegment(
   pass: SegmentPass,
   id: number,
   census: SegmentCensus | undefined,
-): Promise<boolean> {
+): Promise<number> {
   const walk = await openSegment(pass, id);
-  if (walk === undefined) return false;
+  if (walk === undefined) return 0;
   try {
     pass.counts.files += 1;
     pass.counts.bytes += walk.size;
     await checkHeader(pass, walk, id, census);
     let found: FoundAppend[] = [];
+    let reached = walk.size;
     for await (const step of walk.steps()) {
       if (step.what !== 'append') {
+        if (step.what === 'tail') reached = step.at;
         reportGap(pass, id, step, census);
         continue;
       }
@@ -75,11 +77,11 @@ export async function checkSegment(
       if (found.length < APPENDS_PER_LOOKUP) continue;
       await lookUp(pass, id, found, census);
       found = [];
-      if (!pass.goOn(step.append.at)) return true;
+      if (!pass.goOn(step.append.at)) return reached;
     }
     await lookUp(pass, id, found, census);
     pass.goOn(walk.size);
-    return true;
+    return reached;
   } finally {
     await walk.close();
   }

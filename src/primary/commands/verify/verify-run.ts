@@ -155,12 +155,15 @@ async function reportingCorruption<T>(
   }
 }
 
-/** Goes over all files; answers the segments in which not all was found that records point to. */
+/**
+ * Goes over all files. Answers the segments in which not all was found that records point to, each
+ * with up to where its appends could be found.
+ */
 async function passOverSegments(
   options: VerifyOptions,
   pass: Omit<SegmentPass, 'goOn'>,
   census: Census | undefined,
-): Promise<Set<number>> {
+): Promise<Map<number, number>> {
   const names = (await readdir(pass.segmentsPath)).sort();
   const sizes = new Map<number, number>();
   for (const name of names) {
@@ -170,7 +173,7 @@ async function passOverSegments(
     else pass.findings.problem('stray-file', name);
   }
   const totalBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const suspects = new Set<number>();
+  const suspects = new Map<number, number>();
   let doneBytes = 0;
   for (const [id, size] of sizes) {
     const segment = census?.segments.get(id);
@@ -181,9 +184,9 @@ async function passOverSegments(
       options.onProgress('segments', Math.min(1, done / Math.max(1, totalBytes)), done);
       return !options.shouldStop();
     };
-    await checkSegment({ ...pass, goOn }, id, segment);
+    const reached = await checkSegment({ ...pass, goOn }, id, segment);
     if (options.shouldStop()) return suspects;
-    if (segment !== undefined && segment.found < segment.records) suspects.add(id);
+    if (segment !== undefined && segment.found < segment.records) suspects.set(id, reached);
     doneBytes += size;
   }
   for (const segment of census?.segments.values() ?? []) reportMissing(pass, sizes, segment);

@@ -154,6 +154,22 @@ describe('damage in a segment is found', () => {
     }
   });
 
+  it('once for each entry, also where a segment is looked through a second time', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    const bodyOf = async (key: string): Promise<number> =>
+      (await recordIn(path, key)).pointer.offset;
+    await flip(segmentPath(path, 1), await bodyOf('page/3'));
+    await flip(segmentPath(path, 1), (await bodyOf('page/7')) - 1);
+    await flip(segmentPath(path, 1), await bodyOf('page/30'));
+    const { document } = await finds(path, { 'body-damaged': 2, 'append-missing': 1 });
+    const examples = document.problems.flatMap((problem) => problem.examples);
+    assert.deepEqual(
+      examples.map((example) => example.split(':')[0]),
+      ['"page/3"', '"page/30"', '"page/7"'],
+    );
+  });
+
   it('where a file was cut, by each entry that is lost', async (t) => {
     const path = await temporaryDirectory(t);
     await plainStore(path);
