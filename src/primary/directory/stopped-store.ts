@@ -2,11 +2,19 @@
  * The door of the commands that work on a store whose server is stopped: they never make a store
  * where none is, and one of them gets in where the index or `bigcache.json` is missing.
  */
-import { access, constants, mkdir, realpath, stat } from 'node:fs/promises';
+import { access, constants, mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CannotRunError } from '../exit.ts';
-import { naming, openDirectory, readIdentity, type StoreDirectory } from './directory.ts';
+import { DamagedStoreError } from './damaged-store.ts';
+import {
+  naming,
+  openDirectory,
+  readIdentity,
+  type StoreDirectory,
+  writeIdentity,
+} from './directory.ts';
 import { surveyForRebuild } from './directory-survey.ts';
+import { syncDirectory } from './durable-files.ts';
 import { lockHolder } from './index-lock.ts';
 import { claimDirectory, inUse } from './owner.ts';
 import { settleRestore } from './restore-swap.ts';
@@ -19,7 +27,7 @@ export async function openStoppedStore(dbPath: string): Promise<StoreDirectory> 
 
 /** A directory with segments, whatever else of the store has been lost. */
 export interface BereftStore extends Omit<StoreDirectory, 'instanceId' | 'isNew'> {
-  /** undefined where `bigcache.json` is missing. */
+  /** undefined where `bigcache.json` is missing or damaged. */
   readonly instanceId: string | undefined;
 }
 
@@ -31,7 +39,7 @@ export async function openForRebuild(dbPath: string): Promise<BereftStore> {
     return await naming(path, async () => {
       // A start would put the restored index in the place of the new one.
       await settleRestore(path);
-      const instanceId = await readIdentity(path);
+      const instanceId = await readIdentity(path).catch(unlessDamaged);
       await surveyForRebuild(path);
       await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
       const [indexPath, segmentsPath, quarantinePath] = ['index', 'segments', 'quarantine'].map(
@@ -45,6 +53,23 @@ export async function openForRebuild(dbPath: string): Promise<BereftStore> {
     await release();
     throw error;
   }
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!(error instanceof DamagedStoreError)) throw error;
+}
+
+/**
+ * Gives the store an identity of its own, where it has lost the one it had. What is left of that goes
+ * to quarantine. REQUIRES: everything else of the store is there and on disk.
+ */
+export async function renewIdentity({ path, quarantinePath }: BereftStore): Promise<void> {
+  const shelter = join(quarantinePath, `${Date.now()}-bigcache.json`);
+  await rename(join(path, 'bigcache.json'), shelter).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await syncDirectory(quarantinePath);
+  await writeIdentity(path);
 }
 
 /** The real path of a directory that is there. */

@@ -52,7 +52,8 @@ export function report(result: RebuildResult): string {
     ...countLines(result),
   ];
   if (oldIndex !== undefined) lines.push(`the old index is in quarantine/${oldIndex}`);
-  if (result.hasNewIdentity) lines.push('bigcache.json was missing; a new one was written');
+  if (result.hasNewIdentity)
+    lines.push('bigcache.json was missing or damaged; a new one was written');
   lines.push(...adviceLines(result));
   return `${lines.join('\n')}\n`;
 }

@@ -5,9 +5,8 @@
 import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
-import { writeIdentity } from '../../directory/directory.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
-import type { BereftStore } from '../../directory/stopped-store.ts';
+import { type BereftStore, renewIdentity } from '../../directory/stopped-store.ts';
 import { NewIndex } from '../../store/rebuild/new-index.ts';
 import { newIndexPath, publishIndex, settleOldIndex } from '../../store/rebuild/publish.ts';
 import { type RebuildCounts, SegmentIntake } from './segment-intake.ts';
@@ -59,7 +58,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
   }
   const oldIndex = await publishIndex(directory);
   await quarantine(directory, lost);
-  if (directory.instanceId === undefined) await writeIdentity(directory.path);
+  if (directory.instanceId === undefined) await renewIdentity(directory);
   return {
     path: directory.path,
     entries: index.count,

@@ -5,9 +5,10 @@
 
 /** Kinds of damage. Programs see the names: never rename. */
 export const PROBLEMS = {
-  'index-unreadable': 'the index does not open',
+  'index-unreadable': 'the index cannot be opened as it is',
   'index-not-as-stored': 'the index opens with other content than was stored',
-  'log-dropped': "LevelDB could not read all of the index's log, so changes are lost",
+  'log-dropped': 'parts of the log of the index cannot be read, so changes are lost',
+  'table-damaged': 'tables of the index with damaged records in them',
   'index-key-unknown': 'keys in the index that mean nothing',
   'state-damaged': 'numbers, purges or accounting in the index that cannot be read',
   'record-damaged': 'records that are not as they were written',

@@ -65,6 +65,8 @@ async function openOrReport(
     const copy = await openIndexCopy(directory);
     const { drops, bytes, logs } = copy.dropped;
     if (drops > 0) findings.problem('log-dropped', `${bytes} bytes of ${logs.join(', ')}`);
+    for (const loss of copy.inspection.lostInLogs) findings.problem('log-dropped', loss);
+    for (const table of copy.inspection.damagedTables) findings.problem('table-damaged', table);
     if (copy.hasSentinel) return copy;
     findings.problem('index-not-as-stored', 'the key that every index has is missing');
     await copy.close();

@@ -9,6 +9,7 @@ import { ClassicLevel } from 'classic-level';
 import type { StoreDirectory } from '../../directory/directory.ts';
 import { linkOrCopy, safestIndexPath } from './index-aside.ts';
 import { causeText, INDEX_OPTIONS, type Index, SENTINEL } from './index-files.ts';
+import { DamagedFilesError, type Inspection, inspectIndex } from './index-inspection.ts';
 import { type DroppedChanges, readDrops } from './recovery-log.ts';
 
 type Places = Pick<StoreDirectory, 'path' | 'indexPath'>;
@@ -19,6 +20,8 @@ export interface IndexCopy {
   readonly hasSentinel: boolean;
   /** What LevelDB could not read of its log. */
   readonly dropped: DroppedChanges;
+  /** What was found in the files before the open. */
+  readonly inspection: Inspection;
   /** Closes it and removes the links. */
   close(): Promise<void>;
 }
@@ -49,16 +52,30 @@ export async function openIndexCopy(places: Places): Promise<IndexCopy> {
         await linkOrCopy(file, join(path, name));
       }
     }
+    const inspection = await inspect(path);
     const index = await open(path);
     const close = async (): Promise<void> => {
       await index.close();
       await remove();
     };
     const hasSentinel = (await index.get(SENTINEL).catch(() => undefined)) !== undefined;
-    return { index, hasSentinel, dropped: await readDrops(path), close };
+    return { index, hasSentinel, dropped: await readDrops(path), inspection, close };
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+/** LevelDB takes some damage for content, and ends the process over some, so all is looked at first. */
+async function inspect(path: string): Promise<Inspection> {
+  if (!(await readdir(path)).includes('CURRENT')) {
+    throw new UnreadableIndexError('its file CURRENT is missing');
+  }
+  try {
+    return await inspectIndex(path, 'everything');
+  } catch (error) {
+    if (!(error instanceof DamagedFilesError)) throw error;
+    throw new UnreadableIndexError(error.message, { cause: error });
   }
 }
 

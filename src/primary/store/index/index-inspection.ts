@@ -42,8 +42,11 @@ const TABLES_AT_ONCE = 8;
 /** Beyond this a log is not looked through: it is rotated at 16 MiB. */
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Throws a DamagedFilesError. REQUIRES: the index is closed, and has the file CURRENT. */
-export async function inspectIndex(indexPath: string): Promise<Inspection> {
+/**
+ * Looks at as much as a start has time for, or at what is asked for. Throws a DamagedFilesError.
+ * REQUIRES: the index is closed, and has the file CURRENT.
+ */
+export async function inspectIndex(indexPath: string, asked?: CheckDepth): Promise<Inspection> {
   const names = new Set(await readdir(indexPath));
   const seal = await compareWithSeal(indexPath);
   const [difference] = seal.others;
@@ -51,7 +54,7 @@ export async function inspectIndex(indexPath: string): Promise<Inspection> {
   const manifest = await manifestOf(indexPath, names);
   requireLog(manifest, names);
   const tables = tablesOf(manifest, names);
-  const depth = await depthOf(indexPath, tables, names);
+  const depth = asked ?? (await depthOf(indexPath, tables, names));
   const damagedTables = await checkTables(indexPath, tables, depth);
   const lostInLogs = [...seal.logs];
   for (const name of names) {

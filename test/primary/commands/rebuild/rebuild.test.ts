@@ -107,11 +107,24 @@ describe('an index is made anew', () => {
     });
   }
 
-  it('and a damaged bigcache.json is not replaced, but named with what to do', async (t) => {
+  it('and a damaged bigcache.json is kept in quarantine, beside a new one', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path);
+    await writeFile(join(path, 'bigcache.json'), '{"form');
+    assert.equal((await rebuild(path)).hasNewIdentity, true);
+    const kept = readdirSync(join(path, 'quarantine')).find((name) => /^\d+-bigcache/.test(name));
+    assert.equal(readFileSync(join(path, 'quarantine', kept ?? ''), 'utf8'), '{"form');
+    await isSound(path);
+    await hasPlainEntries(path);
+  });
+
+  it('but never of a store that a newer version wrote', async (t) => {
     const path = await temporaryDirectory(t);
     await plainStore(path, 1);
-    await writeFile(join(path, 'bigcache.json'), '{');
-    await assert.rejects(openForRebuild(path), /bigcache\.json is damaged; .*move it away and run/);
+    await writeFile(join(path, 'bigcache.json'), '{"format":2}');
+    const before = await digests(path);
+    await assert.rejects(openForRebuild(path), /format version 2, newer than this BigCache/);
+    assert.deepEqual(await digests(path), before);
   });
 
   it('and takes writes again, under versions and segment ids that were never used', async (t) => {
