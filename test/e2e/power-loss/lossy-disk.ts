@@ -36,7 +36,7 @@ const EMPTY = Buffer.alloc(0);
 export class LossyDisk {
   readonly #root = new LossyDirectory();
 
-  /** REQUIRES: the events are in the order in which their calls returned. */
+  /** REQUIRES: the events are in the order of `readTrace`. */
   constructor(events: readonly DiskEvent[]) {
     for (const event of events) this.#apply(event.action, event);
   }

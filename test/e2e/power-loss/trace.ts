@@ -42,6 +42,8 @@ interface Call {
 
 const LINE = /^(\d+)\s+(\d+\.\d+) (.*)$/s;
 const UNFINISHED = ' <unfinished ...>';
+/** How a call ends whose process was killed before it returned. */
+const CUT_OFF = /\)\s+= \?[^"]*$/;
 /** Stands for the result of a write that never returned. */
 const WHOLE = Number.MAX_SAFE_INTEGER;
 const RESUMED = /^<\.\.\. \w+ resumed>/;
@@ -72,6 +74,10 @@ export async function readTrace(
       if (begun === undefined) continue;
       call = { ...begun, text: begun.text + text.replace(RESUMED, '') };
     }
+    if (CUT_OFF.test(call.text)) {
+      open.set(`${thread}, cut off`, { ...call, text: call.text.replace(CUT_OFF, '') });
+      continue;
+    }
     const action = actionOf(call.text, directory);
     const { began, beganAtMs } = call;
     if (action !== undefined) {
@@ -83,7 +89,13 @@ export async function readTrace(
     if (action?.kind !== 'write') continue;
     events.push({ action, began, ended: Number.POSITIVE_INFINITY, beganAtMs, endedAtMs: Infinity });
   }
+  events.sort((one, other) => placeOf(one) - placeOf(other));
   return { events, next: place };
+}
+
+/** Where an event belongs: where its call returned, or began if it never did. */
+function placeOf({ began, ended }: DiskEvent): number {
+  return Number.isFinite(ended) ? ended : began;
 }
 
 const CALL = /^(\w+)\((.*)\)\s+= (-?\d+)(?:<([^>]*)>)?/s;
