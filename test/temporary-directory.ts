@@ -1,7 +1,9 @@
 /**
- * Temporary directories for tests, removed when the test that made them ends.
+ * Directories for tests. They are removed when the process of the test file ends: the hooks of a test run
+ * in the order in which they were registered, so a directory would go before what still works in it.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -9,8 +11,15 @@ interface Cleanable {
   after(cleanUp: () => Promise<void>): void;
 }
 
-export async function temporaryDirectory(test: Cleanable): Promise<string> {
+const made: string[] = [];
+
+process.on('exit', () => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
+/** A new directory for a test. */
+export async function temporaryDirectory(_test: Cleanable): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'bigcache-test-'));
-  test.after(() => rm(path, { recursive: true, force: true }));
+  made.push(path);
   return path;
 }
