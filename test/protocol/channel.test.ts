@@ -130,10 +130,10 @@ describe('the channel', () => {
     const [left, right] = streamPair();
     const leaving = peer(left);
     const staying = peer(right);
-    leaving.channel.notify(Opcode.sealSegment, 5);
+    leaving.channel.notify(Opcode.sealSegment, 5, 64);
     leaving.channel.end();
     await eventually(() => staying.closedWith !== 'open');
-    assert.deepEqual(staying.notices, [[Opcode.sealSegment, [5]]]);
+    assert.deepEqual(staying.notices, [[Opcode.sealSegment, [5, 64]]]);
   });
 
   it('is closed by a damaged frame, and says so', async () => {
