@@ -53,8 +53,8 @@ export class DeadSegments {
   }
 
   /**
-   * Drops what is dead now; answers whether there was any. A second call while one is under way joins
-   * it.
+   * Drops what is dead now; answers whether it dropped something. A second call while one is under way
+   * joins it.
    */
   sweep(): Promise<boolean> {
     this.#sweeping ??= this.#sweep().finally(() => {
