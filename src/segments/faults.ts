@@ -12,6 +12,8 @@ export class SegmentDamage extends Error {
   }
 }
 
+/** The process or the system has no descriptor or memory to spare at the moment. */
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** The operating error for a failed system call on a segment. */
@@ -22,4 +24,9 @@ export function toStoreError(error: unknown): Error {
   return NO_ROOM.has(code)
     ? new BigCacheError('DISK_FULL', undefined, { cause: error })
     : new BigCacheError('STORE_FAILED', undefined, { cause: error });
+}
+
+/** Whether a call failed for a reason that passes and says nothing about the disk. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -35,17 +35,24 @@ export class SegmentFile {
   #isWriting = false;
   #flushIsDue = false;
   #failure: Error | undefined;
+  readonly #onFailure: (error: Error) => void;
 
-  private constructor(id: number, file: FileHandle) {
+  private constructor(id: number, file: FileHandle, onFailure: (error: Error) => void) {
     this.id = id;
     this.#file = file;
+    this.#onFailure = onFailure;
   }
 
   /**
    * Creates the file, which must not exist yet: a segment is never appended to by a later run.
-   * Rejects with DISK_FULL or STORE_FAILED.
+   * Rejects with DISK_FULL or STORE_FAILED. `onFailure` is told once when the system refuses a write or
+   * a sync, the creation included.
    */
-  static async create(directory: string, header: SegmentHeader): Promise<SegmentFile> {
+  static async create(
+    directory: string,
+    header: SegmentHeader,
+    onFailure: (error: Error) => void = () => undefined,
+  ): Promise<SegmentFile> {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     try {
       const file = await open(join(directory, segmentFileName(header.id)), flags, 0o644);
@@ -55,9 +62,11 @@ export class SegmentFile {
         await file.close();
         throw error;
       }
-      return new SegmentFile(header.id, file);
+      return new SegmentFile(header.id, file, onFailure);
     } catch (error) {
-      throw toStoreError(error);
+      const failure = toStoreError(error);
+      onFailure(failure);
+      throw failure;
     }
   }
 
@@ -168,7 +177,10 @@ export class SegmentFile {
 
   /** After a failed write the file's end is unknown, so the file is given up. */
   #fail(error: unknown): Error {
-    this.#failure ??= toStoreError(error);
+    if (this.#failure === undefined) {
+      this.#failure = toStoreError(error);
+      this.#onFailure(this.#failure);
+    }
     return this.#failure;
   }
 }

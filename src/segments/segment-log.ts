@@ -52,6 +52,8 @@ export interface SegmentLogOptions {
    * all of it at once otherwise, and so would every other write.
    */
   readonly syncsStreams?: boolean;
+  /** Told once of each segment that the system refused to create, write or sync. */
+  readonly onFailure?: (segment: number, error: Error) => void;
 }
 
 /** An open segment and the appends in it whose commit has not been answered. */
@@ -209,10 +211,11 @@ export class SegmentLog {
   }
 
   async #openNew(bytes: number): Promise<OpenSegment> {
-    const { directory, writer, now, grants } = this.#options;
+    const { directory, writer, now, grants, onFailure } = this.#options;
     const id = await grants.grant(bytes);
     try {
-      const file = await SegmentFile.create(directory, { id, writer, createdAtMs: now() });
+      const header = { id, writer, createdAtMs: now() };
+      const file = await SegmentFile.create(directory, header, (error) => onFailure?.(id, error));
       const segment = { file, unsettled: 0, isRetired: false };
       this.#open.add(segment);
       return segment;

@@ -62,6 +62,10 @@ class RunningWorker {
       },
       now: Date.now,
       syncsStreams: welcome.config.durability !== 'none',
+      onFailure: (segment, error) => {
+        const err = error.cause ?? error;
+        log.error({ err, segment }, 'a segment cannot be written; another one is begun');
+      },
     });
     this.#descriptors = new Descriptors(welcome.segmentsPath);
     this.#app = this.#build(index);

@@ -175,4 +175,28 @@ describe("a worker's session", () => {
     );
     assert.equal(storage.entries.count, 1);
   });
+
+  it('leaves no segment open that is granted after its worker has died', async (t) => {
+    const { worker, storage, events } = await sessionOver(t);
+    let roomComes: () => void = () => undefined;
+    const room = new Promise<void>((resolve) => {
+      roomComes = resolve;
+    });
+    const grant = storage.grantSegment.bind(storage);
+    let asked = 0;
+    storage.grantSegment = async (writer, bytes) => {
+      asked += 1;
+      await room;
+      return await grant(writer, bytes);
+    };
+    worker.request(Opcode.grantSegment, 4096).catch(() => undefined);
+    await eventually(() => asked === 1);
+    worker.end();
+    await eventually(() => events.includes('closed'));
+    roomComes();
+    await eventually(() => storage.entries.segments.size > 0);
+    await eventually(() =>
+      [...storage.entries.segments.values()].every(({ state }) => state !== SegmentState.open),
+    );
+  });
 });

@@ -35,6 +35,9 @@ export class WorkerSession {
   readonly #channel: Channel;
   /** The lookups of the frame that is being read: they share one read of the index. */
   #lookups: IncomingRequest[] = [];
+  #isClosed = false;
+  /** What was logged last: a failed index answers every change with the same. */
+  #toldCause: unknown;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -68,6 +71,13 @@ export class WorkerSession {
 
   async sumCounters(): Promise<number[]> {
     return countersToList(await this.#options.sumCounters());
+  }
+
+  /** Grants a segment; a worker that died while it waited for room gets none that stays open. */
+  async grantSegment(bytes: number): Promise<number> {
+    const segment = await this.storage.grantSegment(this.writer, bytes);
+    if (this.#isClosed) await this.storage.sealSegmentsOf(this.writer);
+    return segment;
   }
 
   /** Asks the worker to finish what it accepted, and to leave. */
@@ -122,7 +132,8 @@ export class WorkerSession {
       request.reply(await handler(this, request.fields));
     } catch (error) {
       if (!(error instanceof BigCacheError)) throw error;
-      if (error.status >= 500 && error.cause !== undefined) {
+      if (error.status >= 500 && error.cause !== undefined && error.cause !== this.#toldCause) {
+        this.#toldCause = error.cause;
         const operation = opcodeName(request.opcode);
         this.#options.log.error({ err: error.cause, operation }, 'a change of the store failed');
       }
@@ -179,6 +190,7 @@ export class WorkerSession {
   }
 
   #closed(error: Error | undefined): void {
+    this.#isClosed = true;
     // All that the worker sent before has been handed to the lane, so the seal comes after it.
     void this.storage.sealSegmentsOf(this.writer);
     this.#options.events.onClose(error);
@@ -202,8 +214,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.count]: (session) => session.storage.entries.count,
   [Opcode.close]: (session) => session.storage.closeForCopy(),
   [Opcode.open]: (session) => session.storage.open(),
-  [Opcode.grantSegment]: (session, [bytes]) =>
-    session.storage.grantSegment(session.writer, bytes as number),
+  [Opcode.grantSegment]: (session, [bytes]) => session.grantSegment(bytes as number),
   [Opcode.sealSegment]: (session, [segment, fileBytes]) =>
     session.storage.sealSegment(session.writer, segment as number, fileBytes as number),
   [Opcode.extendSegment]: (session, [segment, bytes]) =>

@@ -80,13 +80,20 @@ export class JobPool implements Jobs {
     return (await this.#pool.run(request, options)) as RecountResult;
   }
 
-  /** Waits for `ending`; what still runs after `ms` is cut off. */
+  /**
+   * Waits for `ending`; what still runs after `ms` is cut off. Resolves when no thread is left: one that
+   * still had the index open would keep a failed handle alive for the next open to find.
+   */
   async endWithin(ms: number, ending: Promise<unknown>): Promise<void> {
-    const cut = setTimeout(() => void this.#pool.destroy(), ms);
+    let cutting: Promise<void> | undefined;
+    const cut = setTimeout(() => {
+      cutting = this.#pool.destroy();
+    }, ms);
     try {
       await ending;
     } finally {
       clearTimeout(cut);
+      await cutting;
     }
   }
 

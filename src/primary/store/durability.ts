@@ -11,6 +11,7 @@
 import type { Logger } from 'pino';
 import type { Durability as DurabilityMode } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { toStoreError } from '../../segments/faults.ts';
 import type { Barrier } from './barrier.ts';
 import type { EntryStore } from './entry-store.ts';
 import { IndexLogs } from './index/index-logs.ts';
@@ -50,11 +51,15 @@ export class Durability implements Barrier {
   /** Segments that batches since the last pass point into. */
   #written = new Set<number>();
   #isPassDue = false;
+  /** Whether the pass that is under way, or the last one, could not sync something. */
+  #mustRepeat = false;
   #timer: NodeJS.Timeout | undefined;
   #passing: Promise<void> = Promise.resolve();
   #inheriting: Promise<void> = Promise.resolve();
   #isStopped = false;
   #failure: { readonly error: Error; readonly atMs: number } | undefined;
+  /** Why passes have not succeeded, and since when. */
+  #overdue: { readonly error: Error; readonly sinceMs: number } | undefined;
   #slowLoggedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: DurabilityOptions) {
@@ -69,8 +74,13 @@ export class Durability implements Barrier {
     });
   }
 
-  /** What a sync of a segment failed with within the last 30 s. */
+  /**
+   * What a sync of a segment failed with within the last 30 s, or what has kept passes from being made
+   * for longer than is promised.
+   */
   get failure(): Error | undefined {
+    const overdue = this.#overdue;
+    if (overdue !== undefined && this.#now() - overdue.sinceMs > PROMISE_MS) return overdue.error;
     const failed = this.#failure;
     if (failed === undefined || this.#now() - failed.atMs > FAILURE_SHOWN_MS) return undefined;
     return failed.error;
@@ -138,8 +148,10 @@ export class Durability implements Barrier {
       const written = this.#written;
       this.#written = new Set();
       this.#isPassDue = false;
+      this.#mustRepeat = false;
       await this.#syncSegments(written);
       await this.#syncAllLogs();
+      if (!this.#mustRepeat) this.#overdue = undefined;
     }
     await this.#segments.release((segment) => this.#isOpen(segment));
   }
@@ -163,8 +175,11 @@ export class Durability implements Barrier {
   }
 
   #tryAgain(error: unknown): void {
-    this.#options.log.error({ err: error }, 'a file cannot be opened to be synced; it is retried');
     this.#isPassDue = true;
+    this.#mustRepeat = true;
+    if (this.#overdue !== undefined) return;
+    this.#overdue = { error: toStoreError(error), sinceMs: this.#now() };
+    this.#options.log.error({ err: error }, 'a file cannot be opened to be synced; it is retried');
   }
 
   /** The newest first: they are the likeliest not to be on disk yet. */

@@ -4,24 +4,31 @@
  * is written through a handle on which a write has failed (docs/decisions), and an index on a full
  * disk cannot be opened, so neither going on nor closing first would do.
  */
-import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
+import { damageFoundIn } from './index/index-inspection.ts';
 import type { OpenStore } from './open-store.ts';
-import { freeBytesOf, hasRoomToReopen, REOPEN_ROOM_BYTES } from './room.ts';
+import { ReopenRoom } from './reopen-room.ts';
+import { isLackOfRoom } from './room.ts';
 import { SegmentState } from './segment-stats.ts';
+import { keysIn } from './space/segment-keys.ts';
 
 export interface HealingOptions {
   readonly directory: StoreDirectory;
   readonly log: Logger;
+  /** Bytes that must be free when the index is opened again. */
+  readonly roomBytes: number;
   /** The store that has failed; undefined once it is closed and could not be opened again yet. */
   readonly current: () => OpenStore | undefined;
   /** Whether the store is closed on purpose: then there is nothing to heal. */
   readonly isClosed: () => boolean;
-  readonly reopen: () => Promise<void>;
+  /**
+   * Closes the failed store and opens it again, once `release` has given room back; as often as that
+   * says that there is more.
+   */
+  readonly reopen: (release: () => Promise<boolean>) => Promise<void>;
 }
 
 /** A disk that is full is looked at this often. */
@@ -29,11 +36,13 @@ const LOOK_EVERY_MS = 500;
 /** Other failures are tried again after a pause that doubles. */
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 30_000;
-const PROBE_BYTES = 1024 * 1024;
+const KEY_LOGGED_LENGTH_MAX = 200;
 
 export class Healing {
   readonly #options: HealingOptions;
   #running: Promise<void> | undefined;
+  /** The store that failed, closed or not: what it knows of its segments stays true. */
+  #failed: OpenStore | undefined;
 
   constructor(options: HealingOptions) {
     this.#options = options;
@@ -49,25 +58,39 @@ export class Healing {
   }
 
   async #heal(): Promise<void> {
-    const { log, isClosed } = this.#options;
+    const { log, isClosed, directory, roomBytes } = this.#options;
     const startedAt = performance.now();
     const failure = this.#options.current()?.entries.failure;
     log.error({ err: failure?.cause ?? failure }, 'the index takes no writes; reads go on');
-    let pauseMs = PAUSE_MIN_MS;
-    while (this.#isSick() && !isClosed()) {
-      try {
-        if (await this.#isReady()) await this.#options.reopen();
-        else pauseMs = LOOK_EVERY_MS;
-      } catch (error) {
-        log.error({ err: error }, 'the index could not be opened again; it is tried again');
-      }
-      if (!this.#isSick()) break;
-      await sleep(pauseMs, undefined, { ref: false });
-      pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);
+    const room = new ReopenRoom(directory, roomBytes);
+    try {
+      await this.#tryUntilHealed(room);
+    } finally {
+      this.#failed = undefined;
+      await room.drop().catch((error: unknown) => {
+        log.warn({ err: error }, 'the room held for the index is not given back before a restart');
+      });
     }
     if (isClosed()) return;
     const tookMs = Math.round(performance.now() - startedAt);
     log.info({ tookMs }, 'the index takes writes again');
+  }
+
+  async #tryUntilHealed(room: ReopenRoom): Promise<void> {
+    const { log, isClosed, reopen } = this.#options;
+    let pauseMs = PAUSE_MIN_MS;
+    while (this.#isSick() && !isClosed()) {
+      this.#failed = this.#options.current() ?? this.#failed;
+      try {
+        if (await this.#isReady(room)) await reopen(() => room.release());
+        else pauseMs = LOOK_EVERY_MS;
+      } catch (error) {
+        log.error({ err: error }, 'the index could not be opened again; it is tried again');
+      }
+      if (!this.#isSick()) return;
+      await sleep(pauseMs, undefined, { ref: false });
+      pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS);
+    }
   }
 
   #isSick(): boolean {
@@ -75,68 +98,66 @@ export class Healing {
     return current === undefined || current.entries.failure !== undefined;
   }
 
-  /** Whether opening the index again can succeed; makes the room that it needs. */
-  async #isReady(): Promise<boolean> {
-    const { directory, log, current } = this.#options;
-    const failed = current();
-    if (!(await hasRoomToReopen(directory)) && failed !== undefined) await this.#makeRoom(failed);
-    if (!(await hasRoomToReopen(directory))) return false;
-    return await this.#probe().catch((error: unknown) => {
-      log.debug({ err: error }, 'the disk of the index still takes no writes');
-      return false;
-    });
-  }
-
-  /** Whether the file system takes a write and keeps it: closing the index is only then worth it. */
-  async #probe(): Promise<boolean> {
-    const path = join(this.#options.directory.path, '.probe');
-    const file = await open(path, 'w');
-    try {
-      await file.write(Buffer.alloc(PROBE_BYTES));
-      await file.sync();
-    } finally {
-      await file.close();
-      await rm(path, { force: true });
+  /**
+   * Whether opening the index again can succeed; makes the room that it needs, and holds it. Throws
+   * what the disk answers, or a DamagedFilesError for an index that no opening would accept: as long
+   * as it stays open, it can be read.
+   */
+  async #isReady(room: ReopenRoom): Promise<boolean> {
+    const { directory, current } = this.#options;
+    if (current() !== undefined) {
+      const damage = await damageFoundIn(directory.indexPath);
+      if (damage !== undefined) throw damage;
     }
-    return true;
+    if (await room.hold()) return true;
+    if (this.#failed !== undefined) await this.#makeRoom(this.#failed, room);
+    return await room.hold();
   }
 
   /** Dead segments first, then the reserve, then the oldest entries. */
-  async #makeRoom(failed: OpenStore): Promise<void> {
-    const { directory, log } = this.#options;
+  async #makeRoom(failed: OpenStore, room: ReopenRoom): Promise<void> {
+    const { log, current } = this.#options;
     // What a backup holds is not given back, and its own copies may be what fills the disk.
     await failed.backups.stop();
-    try {
-      await failed.deadSegments.unlinkUnmarked();
-    } catch (error) {
-      if (!(error instanceof BigCacheError)) log.warn({ err: error }, 'dead segments stay for now');
+    if (current() !== undefined) {
+      try {
+        await failed.deadSegments.unlinkUnmarked();
+      } catch (error) {
+        if (!(error instanceof BigCacheError))
+          log.warn({ err: error }, 'dead segments stay for now');
+      }
+      if (await room.hold()) return;
     }
-    if (await hasRoomToReopen(directory)) return;
     if (await failed.reserve.giveUp()) log.warn('the reserve is given up for a full disk');
-    if (await hasRoomToReopen(directory)) return;
-    if (isLackOfRoom(failed.entries.failure)) await this.#evictOldest(failed);
+    if (isLackOfRoom(failed.entries.failure)) await this.#evictOldest(failed, room);
   }
 
   /**
    * Unlinks the oldest segments whole. Their entries are misses at once; that they were evicted is
    * written down when the index takes writes again.
    */
-  async #evictOldest(failed: OpenStore): Promise<void> {
-    const { directory, log } = this.#options;
+  async #evictOldest(failed: OpenStore, room: ReopenRoom): Promise<void> {
+    const { log } = this.#options;
     const { entries, deadSegments } = failed;
     const oldestFirst = [...entries.segments.values()]
       .filter(({ state, records }) => state === SegmentState.sealed && records > 0)
       .sort((one, other) => one.agedFromMs - other.agedFromMs || one.id - other.id);
     for (const { id, records } of oldestFirst) {
-      if ((await freeBytesOf(directory)) >= REOPEN_ROOM_BYTES) return;
+      if (await room.hold()) return;
       if (entries.isLost(id)) continue;
+      await this.#nameEntriesOf(id);
       entries.noteLost(id);
       await deadSegments.unlink(id);
       log.warn({ segment: id, entries: records }, 'entries are evicted to make room for the index');
     }
   }
-}
 
-function isLackOfRoom(failure: Error | undefined): boolean {
-  return failure instanceof BigCacheError && failure.code === 'DISK_FULL';
+  /** Before they go, so that whoever reads the log can tell an eviction from a loss. */
+  async #nameEntriesOf(segment: number): Promise<void> {
+    const { log, directory } = this.#options;
+    if (!log.isLevelEnabled('trace')) return;
+    for await (const keys of keysIn(directory.segmentsPath, segment)) {
+      log.trace({ evicting: keys.map((key) => key.slice(0, KEY_LOGGED_LENGTH_MAX)) }, 'evicting');
+    }
+  }
 }

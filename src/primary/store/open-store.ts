@@ -20,6 +20,7 @@ import {
 } from './index/index-files.ts';
 import { sealIndex } from './index/index-seal.ts';
 import { Recounting } from './recounting.ts';
+import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
@@ -60,6 +61,7 @@ export interface OpenOptions {
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
+const MAKE_RESERVE_EVERY_MS = 60_000;
 /** Tables and logs that LevelDB has for a while beside those that it keeps. */
 const INDEX_SLACK_WRITE_BUFFERS = 2;
 /** Jobs are given this long to end before a failed index is opened again. */
@@ -70,6 +72,7 @@ interface Opened {
   readonly entries: EntryStore;
   readonly durability: Durability;
   readonly visited: Visited;
+  readonly space: Space;
   /** Segments with records whose files are missing. */
   readonly lost: readonly number[];
   readonly unchecked: OpenedIndex['unchecked'];
@@ -91,13 +94,15 @@ export class OpenStore {
   readonly #indexPath: string;
   readonly #visited: Visited;
   readonly #log: Logger;
-  readonly #saveTimer: NodeJS.Timeout;
+  readonly #timers: readonly NodeJS.Timeout[];
   #isStopped = false;
   #reserving: Promise<void> = Promise.resolve();
+  #hasReserve = true;
 
   /** Opens the files. Throws a CannotRunError when they do not allow it. */
   static async open(options: OpenOptions): Promise<OpenStore> {
     const { directory, settings, log, now } = options;
+    await makeRoomToOpen(directory, settings.storeBytesMax, log);
     const visited = await Visited.load(join(directory.path, 'visited'));
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
     const opened = await openIndexChecked(directory, writeBufferBytes);
@@ -125,14 +130,16 @@ export class OpenStore {
       const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
       await entries.settleSegments(files.sizes);
       for (const id of files.lost) entries.noteLost(id);
+      const space = spaceFor(options, entries);
+      await space.measure();
       const store = new OpenStore(options, {
         entries,
         durability,
         visited,
+        space,
         lost: files.lost,
         unchecked: opened.unchecked,
       });
-      await store.space.measure();
       return store;
     } catch (error) {
       // An index that cannot be used is closed again, so that a later attempt can open it.
@@ -143,10 +150,10 @@ export class OpenStore {
 
   private constructor(
     { directory, settings, log, now, onDrop }: OpenOptions,
-    { entries, durability, visited, lost, unchecked }: Opened,
+    { entries, durability, visited, space, lost, unchecked }: Opened,
   ) {
     const { indexPath, segmentsPath } = directory;
-    const { storeBytesMax, freeBytesMin, segmentBytes } = settings;
+    const { storeBytesMax, segmentBytes } = settings;
     this.entries = entries;
     this.durability = durability;
     this.#visited = visited;
@@ -176,14 +183,7 @@ export class OpenStore {
     this.#recounting = new Recounting({ store: entries, jobs, indexPath, log });
     this.#check = new IndexCheck({ jobs, indexPath, tables: unchecked, log });
     this.backups = new Backups({ store: entries, jobs, pins, directory, log });
-    this.space = new Space({
-      directory,
-      storeBytesMax,
-      freeBytesMin,
-      indexSlackBytes: INDEX_SLACK_WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax),
-      segmentBytes: () => entries.segmentBytes,
-      unwrittenBytes: () => entries.unwrittenBytes,
-    });
+    this.space = space;
     this.admission = new Admission({
       space: this.space,
       headroomBytes: segmentBytes,
@@ -210,8 +210,11 @@ export class OpenStore {
       lost,
       log,
     });
-    this.#saveTimer = setInterval(() => void visited.save(), SAVE_VISITED_EVERY_MS);
-    this.#saveTimer.unref();
+    this.#timers = [
+      setInterval(() => void visited.save(), SAVE_VISITED_EVERY_MS),
+      setInterval(() => this.#keepReserve(), MAKE_RESERVE_EVERY_MS),
+    ];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** Begins the work in the background. */
@@ -222,9 +225,7 @@ export class OpenStore {
     this.#reclaimer.start();
     this.#recounting.start();
     this.#check.start();
-    this.#reserving = this.#makeReserve().catch((error: unknown) => {
-      this.#log.warn({ err: error }, 'there is no reserve for a full disk');
-    });
+    this.#keepReserve();
   }
 
   /**
@@ -234,7 +235,7 @@ export class OpenStore {
   async stopWork(isHurried = false): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    clearInterval(this.#saveTimer);
+    for (const timer of this.#timers) clearInterval(timer);
     this.admission.close(new BigCacheError(isHurried ? 'DISK_FULL' : 'STORE_CLOSED'));
     const ending = Promise.all([
       this.backups.stop(),
@@ -266,12 +267,50 @@ export class OpenStore {
     });
   }
 
-  async #makeReserve(): Promise<void> {
-    if (await this.reserve.isWhole()) return;
+  /** Makes the reserve where it is missing: it is given up for a full disk, which has room again later. */
+  #keepReserve(): void {
+    this.#reserving = this.#reserving.then(async () => {
+      try {
+        const isThere = await this.#makeReserve();
+        if (!isThere && this.#hasReserve) this.#log.warn('there is no room for a reserve');
+        this.#hasReserve = isThere;
+      } catch (error) {
+        this.#log.warn({ err: error }, 'there is no reserve for a full disk');
+      }
+    });
+  }
+
+  /** Whether there is a reserve now. */
+  async #makeReserve(): Promise<boolean> {
+    if (await this.reserve.isWhole()) return true;
     // One of another limit may be larger than all that this one allows.
     if (await this.reserve.giveUp()) await this.space.measure();
-    if (this.space.missingFor(this.reserve.bytes) > 0) return;
-    await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
+    if (this.space.missingFor(this.reserve.bytes) > 0) return false;
+    return await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
+  }
+}
+
+function spaceFor({ directory, settings }: OpenOptions, entries: EntryStore): Space {
+  const { storeBytesMax, freeBytesMin } = settings;
+  return new Space({
+    directory,
+    storeBytesMax,
+    freeBytesMin,
+    indexSlackBytes: INDEX_SLACK_WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax),
+    segmentBytes: () => entries.segmentBytes,
+    unwrittenBytes: () => entries.unwrittenBytes,
+  });
+}
+
+/** An index cannot be opened on a full disk, not even for what would make room there. */
+async function makeRoomToOpen(
+  directory: StoreDirectory,
+  storeBytesMax: number,
+  log: Logger,
+): Promise<void> {
+  if (await hasRoom(directory, reopenRoomBytesFor(storeBytesMax))) return;
+  if (await new Reserve(directory, storeBytesMax).giveUp()) {
+    log.warn('the reserve is given up for a full disk, so that the index can be opened');
   }
 }
 

@@ -2,15 +2,29 @@
  * The room that an index needs to be opened again: its log becomes tables, and a new log begins.
  */
 import { statfs } from 'node:fs/promises';
+import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
+import { writeBufferBytesFor } from './index/index-files.ts';
 
-export const REOPEN_ROOM_BYTES = 64 * 1024 * 1024;
+/** Logs that LevelDB may have to turn into tables, what those are merged into, and a new log. */
+const WRITE_BUFFERS = 4;
+const CODES = new Set(['ENOSPC', 'EDQUOT']);
 
-export async function freeBytesOf({ path }: Pick<StoreDirectory, 'path'>): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
+/** 64 MiB, less in a store with a small `--max-size` (0 for none). */
+export function reopenRoomBytesFor(storeBytesMax: number): number {
+  return WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax);
 }
 
-export async function hasRoomToReopen(directory: Pick<StoreDirectory, 'path'>): Promise<boolean> {
-  return (await freeBytesOf(directory)) >= REOPEN_ROOM_BYTES;
+export async function hasRoom(
+  { path }: Pick<StoreDirectory, 'path'>,
+  bytes: number,
+): Promise<boolean> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize >= bytes;
+}
+
+/** Whether a write failed for want of room, be it the system's error or ours. */
+export function isLackOfRoom(error: unknown): boolean {
+  if (error instanceof BigCacheError) return error.code === 'DISK_FULL';
+  return CODES.has((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 }

@@ -7,14 +7,12 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toStoreError } from '../../segments/faults.ts';
+import { isShortage, toStoreError } from '../../segments/faults.ts';
 import { segmentFileName } from '../../segments/format.ts';
 import { syncDirectory } from '../directory/durable-files.ts';
 
 /** Syncs at once. LevelDB and its readers need the other threads of the pool. */
 const PARALLEL_MAX = 2;
-/** These keep a directory from being opened and say nothing of what is in it. */
-const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 export interface SegmentSyncsOptions {
   readonly segmentsPath: string;
@@ -101,7 +99,7 @@ export class SegmentSyncs {
     try {
       await syncDirectory(this.#options.segmentsPath);
     } catch (error) {
-      const isShort = SHORTAGES.has((error as NodeJS.ErrnoException).code ?? '');
+      const isShort = isShortage(error);
       for (const segment of unnamed) {
         failures.set(segment, isShort ? toStoreError(error) : this.#fail(segment, error));
       }

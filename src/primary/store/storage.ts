@@ -13,7 +13,7 @@ import type { BackupRequest, BackupResult } from './backup/backups.ts';
 import type { EntryStore, Unused } from './entry-store.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
-import { hasRoomToReopen } from './room.ts';
+import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import { RECLAIM_WRITER } from './space/segment-reclaim.ts';
 
 export type { StoreSettings } from './open-store.ts';
@@ -56,24 +56,28 @@ export class Storage {
   readonly #goneWriters = new Set<number>();
   /** Seals that could not be written: segment -> size of its file. */
   readonly #unsealed = new Map<number, number>();
+  /** Bytes that must be free when the index is opened again. */
+  readonly #roomBytes: number;
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: StorageOptions) {
     this.#options = options;
+    this.#roomBytes = reopenRoomBytesFor(options.settings.storeBytesMax);
     this.#healing = new Healing({
       directory: options.directory,
       log: options.log,
+      roomBytes: this.#roomBytes,
       current: () => this.#open,
       isClosed: () => this.#isClosed,
-      reopen: () => this.#reopen(),
+      reopen: (release) => this.#reopen(release),
     });
   }
 
   /** Opens the store. Throws a CannotRunError when its files do not allow it. */
   static async open(options: StorageOptions): Promise<Storage> {
     const storage = new Storage(options);
-    storage.#open = await storage.#start(() => false);
+    await storage.#startAfresh();
     return storage;
   }
 
@@ -168,7 +172,7 @@ export class Storage {
    */
   async closeForCopy(): Promise<void> {
     const hasFailed = this.#open?.entries.failure !== undefined;
-    if (hasFailed && !(await hasRoomToReopen(this.#options.directory))) {
+    if (hasFailed && !(await hasRoom(this.#options.directory, this.#roomBytes))) {
       throw new BigCacheError('DISK_FULL');
     }
     await this.close();
@@ -195,11 +199,11 @@ export class Storage {
       await this.#shut();
       try {
         await change.apply(entries.unused);
-        this.#open = await this.#start(() => false);
+        await this.#startAfresh();
         this.#isClosed = false;
       } catch (error) {
         await change.undo();
-        this.#open = await this.#start(() => false);
+        await this.#startAfresh();
         this.#isClosed = false;
         throw error;
       }
@@ -231,7 +235,7 @@ export class Storage {
   open(): Promise<void> {
     return this.#inTurn(async () => {
       try {
-        this.#open ??= await this.#start(() => false);
+        if (this.#open === undefined) await this.#startAfresh();
         this.#isClosed = false;
       } catch (cause) {
         throw new BigCacheError('STORE_FAILED', undefined, { cause });
@@ -256,24 +260,37 @@ export class Storage {
       hasWriter,
       onFailure: () => this.#healing.begin(),
     });
-    await open.entries.settleSegments(this.#unsealed);
-    this.#unsealed.clear();
-    this.#goneWriters.clear();
+    try {
+      await this.#settleUnsealed(open.entries);
+    } catch (error) {
+      // Whoever opened an index that stays open would share its handle, and what it has failed at.
+      await open.close();
+      throw error;
+    }
     open.start();
     return open;
+  }
+
+  /** Writes down the seals that were missed. */
+  async #settleUnsealed(entries: EntryStore): Promise<void> {
+    const settled = new Map(this.#unsealed);
+    await entries.settleSegments(settled);
+    for (const [segment, fileBytes] of settled) {
+      if (this.#unsealed.get(segment) === fileBytes) this.#unsealed.delete(segment);
+    }
   }
 
   /**
    * Closes a failed index and opens it again. Reads are held meanwhile, writes refused; living workers
    * go on with the segments that they have open.
    */
-  #reopen(): Promise<void> {
+  #reopen(release: () => Promise<boolean>): Promise<void> {
     return this.#inTurn(async () => {
       const failed = this.#open;
       if (this.#isClosed) return;
       // Jobs may take a moment to end, in which the failed index can still be read.
       await failed?.stopWork(true);
-      const opening = this.#openAgain(failed);
+      const opening = this.#openAgain(failed, release);
       const held = Promise.race([opening.catch(() => undefined), sleep(READS_HELD_MS)]);
       this.#reopening = held.then(() => undefined);
       try {
@@ -281,15 +298,48 @@ export class Storage {
       } finally {
         this.#reopening = undefined;
       }
+      await this.#sealMissed();
     });
   }
 
-  async #openAgain(failed: OpenStore | undefined): Promise<void> {
+  async #openAgain(failed: OpenStore | undefined, release: () => Promise<boolean>): Promise<void> {
     this.#open = undefined;
     await failed?.closeFiles();
-    const isAlive = (writer: number): boolean =>
-      writer !== RECLAIM_WRITER && !this.#goneWriters.has(writer);
-    this.#open = await this.#start(isAlive);
+    for (;;) {
+      const isMoreHeld = await release();
+      try {
+        const gone = [...this.#goneWriters];
+        const isAlive = (writer: number): boolean =>
+          writer !== RECLAIM_WRITER && !gone.includes(writer);
+        this.#open = await this.#start(isAlive);
+        // The opening has sealed what they left.
+        for (const writer of gone) this.#goneWriters.delete(writer);
+        return;
+      } catch (error) {
+        if (!isMoreHeld) throw error;
+      }
+    }
+  }
+
+  /** Opens the files for workers that have no segment open: whatever is open in the index is sealed. */
+  async #startAfresh(): Promise<void> {
+    this.#goneWriters.clear();
+    this.#unsealed.clear();
+    this.#open = await this.#start(() => false);
+    await this.#sealMissed();
+  }
+
+  /** Seals of which was heard while the index was being opened. */
+  async #sealMissed(): Promise<void> {
+    const writers = [...this.#goneWriters];
+    this.#goneWriters.clear();
+    for (const writer of writers) await this.sealSegmentsOf(writer);
+    try {
+      await this.#settleUnsealed(this.entries);
+    } catch (error) {
+      // The index has failed again, and is healed again.
+      if (!(error instanceof BigCacheError)) throw error;
+    }
   }
 
   async #sizeOf(segment: number): Promise<number> {

@@ -14,11 +14,20 @@ import { ChaosClient } from '../chaos/client.ts';
 import { Evictions } from '../chaos/evictions.ts';
 import { randomFrom, testSeed } from '../chaos/random.ts';
 import { ServerProcess } from '../server-process.ts';
+import { SmallWrites } from './small-writes.ts';
 
 const MiB = 1024 * 1024;
-const ROUNDS = Number(process.env['BIGCACHE_DISK_FULL_ROUNDS'] ?? 6);
+const ROUNDS = Number(process.env['BIGCACHE_DISK_FULL_ROUNDS'] ?? 9);
 const CLIENTS = 6;
-const FULL_MS = 2500;
+const FULL_MS = 3000;
+const DISK_BYTES = 384 * MiB;
+/** Under this limit LevelDB makes a table of every 2 MiB of its log. */
+const STORE_BYTES_MAX = 256 * MiB;
+/**
+ * What each third of the rounds leaves free: too little for an append of any kind, for a body, and
+ * enough for the log of the index and not for a table.
+ */
+const LEFT_BYTES = [0, 512 * 1024, 1.5 * MiB] as const;
 /** A read may fail while the index is opened again. */
 const REOPENING_MS = 1000;
 
@@ -55,15 +64,14 @@ describe('a disk that is full', () => {
   it('costs writes for as long as it lasts, and nothing else', async (t) => {
     const seed = testSeed();
     t.diagnostic(`seed ${seed}`);
-    const random = randomFrom(seed);
     const mount = await temporaryDirectory(t);
-    mountTmpfs(mount, 320 * MiB);
+    mountTmpfs(mount, DISK_BYTES);
     const evictions = new Evictions();
     const store = join(mount, 'store');
     mkdirSync(store);
     const server = ServerProcess.spawn(t, [
       ...['--db-path', store, '--port', '0', '--workers', '2', '--segment-size', '4MiB'],
-      ...['--min-free', '64MiB', '--log-level', 'trace'],
+      ...['--max-size', `${STORE_BYTES_MAX}`, '--min-free', '64MiB', '--log-level', 'trace'],
     ]);
     t.after(async () => {
       await server.end();
@@ -82,12 +90,13 @@ describe('a disk that is full', () => {
         }),
     );
     const runs = clients.map((client) => client.run());
+    const small = new SmallWrites(() => server.url);
+    runs.push(small.run());
     await sleep(3000);
     const resumedMs: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const filler = join(mount, 'filler');
-      // Sometimes the last bytes are left, so that logs, tables and bodies meet the end in turn.
-      const leaveBytes = round % 2 === 0 ? 0 : Math.floor(random() * 3 * MiB);
+      const leaveBytes = LEFT_BYTES[round % LEFT_BYTES.length] ?? 0;
       const fullUntil = Date.now() + FULL_MS;
       while (Date.now() < fullUntil) {
         fill(`${filler}-${Date.now()}`, leaveBytes);
@@ -97,15 +106,14 @@ describe('a disk that is full', () => {
       resumedMs.push(await timeUntilWritable(server.url));
       await sleep(1000);
     }
-    for (const client of clients) client.stop();
+    for (const client of [...clients, small]) client.stop();
     await Promise.all(runs);
     for (const client of clients) await client.verifyAll();
     await sleep(1500);
 
     const failures = server.log.filter(({ msg }) => msg?.startsWith('the index takes no writes'));
-    const causes = failures.map(
-      ({ err }) => JSON.stringify(err).match(/\w+\.(log|ldb)|MANIFEST/)?.[0],
-    );
+    const causes = failures.map(({ err }) => JSON.stringify(err).match(/log|ldb|MANIFEST/)?.[0]);
+    const appends = server.log.filter(({ msg }) => msg?.startsWith('a segment cannot be written'));
     const reopened = server.log
       .filter(({ msg }) => msg === 'the index takes writes again')
       .map(({ time }) => Number(time));
@@ -117,7 +125,8 @@ describe('a disk that is full', () => {
     const lost = clients.flatMap((client) => client.lost());
     const acknowledged = clients.reduce((sum, client) => sum + client.acknowledged, 0);
     t.diagnostic(
-      `${acknowledged} operations acknowledged, ${ROUNDS} times full, the index failed ` +
+      `${acknowledged} operations acknowledged and ${small.acknowledged} small writes, ` +
+        `${ROUNDS} times full, ${appends.length} segments failed, the index failed ` +
         `${failures.length} times (${causes.join(', ')}), reopened ${reopened.length} times, ` +
         `writes back after ${resumedMs.join(', ')} ms, ${evictions.count} entries evicted, ` +
         `${failedReads.length} reads failed of which ${unexcused.length} outside a reopening, ` +
@@ -126,6 +135,9 @@ describe('a disk that is full', () => {
     assert.deepEqual(violations, []);
     assert.deepEqual(lost, []);
     assert.deepEqual(unexcused, []);
+    assert.ok(appends.length > 0, 'no append met the full disk');
+    assert.ok(causes.includes('log'), 'the log of the index did not meet the full disk');
+    assert.ok(causes.includes('ldb'), 'no compaction met the full disk');
     for (const ms of resumedMs) assert.ok(ms <= 5000, `writes came back after ${ms} ms`);
     for (const client of clients) client.close();
     assert.equal(await server.stop(), 0);

@@ -69,6 +69,21 @@ export async function inspectIndex(indexPath: string, asked?: CheckDepth): Promi
   return { lostInLogs, damagedTables, unchecked };
 }
 
+/**
+ * What is wrong with an index that LevelDB found damaged while it had it open, and that no open would
+ * accept; undefined where an open can be tried. REQUIRES: nothing is written to the index any more.
+ */
+export async function damageFoundIn(indexPath: string): Promise<DamagedFilesError | undefined> {
+  if (!(await hadBrokenCompaction(indexPath))) return undefined;
+  try {
+    await inspectIndex(indexPath, 'everything');
+    return undefined;
+  } catch (error) {
+    if (error instanceof DamagedFilesError) return error;
+    throw error;
+  }
+}
+
 /** Says that all tables were checked, or that the index was closed before they did any harm. */
 export async function endChecking(indexPath: string): Promise<void> {
   await rm(join(indexPath, CHECKING), { force: true });

@@ -7,7 +7,7 @@
  */
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toStoreError } from '../../../segments/faults.ts';
+import { isShortage, toStoreError } from '../../../segments/faults.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 
 const LOG_NAME = /^\d{6,}\.log$/;
@@ -74,7 +74,14 @@ export class IndexLogs {
   }
 
   async #syncNames(logs: readonly string[]): Promise<void> {
-    if (!logs.every((name) => this.#named.has(name))) await syncDirectory(this.#path);
+    if (!logs.every((name) => this.#named.has(name))) {
+      try {
+        await syncDirectory(this.#path);
+      } catch (error) {
+        if (!isShortage(error)) this.#failure = toStoreError(error);
+        throw this.#failure ?? error;
+      }
+    }
     this.#named = new Set(logs);
   }
 
