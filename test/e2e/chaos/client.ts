@@ -27,6 +27,8 @@ export interface ChaosClientOptions {
   readonly baseUrl: () => string;
   readonly random: () => number;
   readonly evictions: Evictions;
+  /** Bodies are this large a share of what they are otherwise; smaller ones allow more operations. */
+  readonly bodyShare?: number;
 }
 
 export class ChaosClient {
@@ -39,6 +41,7 @@ export class ChaosClient {
   readonly failedReads: { readonly atMs: number; readonly status: number }[] = [];
   readonly violations: string[] = [];
   readonly #evictions: Evictions;
+  readonly #bodyShare: number;
   readonly #connection: Connection;
   readonly #oracles = new Map<string, KeyOracle>();
   readonly #random: () => number;
@@ -49,7 +52,8 @@ export class ChaosClient {
   #pausing: Promise<void> | undefined;
   #onPause: () => void = () => undefined;
 
-  constructor({ name, baseUrl, random, evictions }: ChaosClientOptions) {
+  constructor({ name, baseUrl, random, evictions, bodyShare = 1 }: ChaosClientOptions) {
+    this.#bodyShare = bodyShare;
     this.name = name;
     this.#random = random;
     this.#evictions = evictions;
@@ -229,8 +233,8 @@ export class ChaosClient {
   /** Mostly small bodies, some of several blocks, a few that are streamed. */
   #fillerBytes(): number {
     const dice = this.#random();
-    if (dice < 0.7) return Math.floor(this.#random() * 8_000);
-    return Math.floor(this.#random() * (dice < 0.98 ? 200_000 : 2_500_000));
+    const bytesMax = dice < 0.7 ? 8_000 : dice < 0.98 ? 200_000 : 2_500_000;
+    return Math.floor(this.#random() * bytesMax * this.#bodyShare);
   }
 
   async #ask(
