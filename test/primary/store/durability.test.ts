@@ -187,6 +187,29 @@ describe('with --durability interval', () => {
     await subject.server.storage.open();
     await subject.put('after');
   });
+
+  it('is told not to hold while files cannot be opened to be synced, and holds again', async (t) => {
+    const subject = await Subject.start(t, 'interval');
+    const { storage } = subject.server;
+    const isWritable = (): boolean => {
+      try {
+        storage.checkWritable();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    subject.watch.failOn('/segments', 'EMFILE');
+    await subject.put('key');
+    await eventually(() => {
+      subject.nowMs += 50;
+      return !isWritable();
+    }, 5 * SECOND_MS);
+    assert.equal(storage.entries.failure, undefined, 'it passes, so writes go on');
+    await subject.put('key');
+    subject.watch.failOn(undefined, '');
+    await eventually(isWritable, 5 * SECOND_MS);
+  });
 });
 
 describe('with --durability none', () => {

@@ -66,4 +66,17 @@ describe('the logs of the index', () => {
     assert.deepEqual(watch.take(path), []);
     assert.ok(isFailure(logs.failure));
   });
+
+  it('are never synced again once their names could not be, unless only descriptors were short', async (t) => {
+    const { path, logs } = await logsIn(t, '000003.log');
+    const watch = await SyncWatch.begin(t);
+    watch.failOn(path, 'EMFILE');
+    await assert.rejects(logs.sync(), { code: 'EMFILE' });
+    assert.equal(logs.failure, undefined);
+    watch.failOn(path, 'EIO');
+    await assert.rejects(logs.sync(), { code: 'STORE_FAILED' });
+    watch.failOn(undefined, '');
+    await assert.rejects(logs.sync(), { code: 'STORE_FAILED' });
+    assert.notEqual(logs.failure, undefined);
+  });
 });
