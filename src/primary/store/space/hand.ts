@@ -39,6 +39,8 @@ const PURGES_PER_OPERATION = 512;
 const CHUNKS_PER_SAVE = 32;
 /** A pass that removed more is worth a line in everybody's log. */
 const REMOVED_WORTH_TELLING = 100_000;
+/** How often a pass that takes long says how far it is. */
+const PROGRESS_EVERY_MS = 10_000;
 const RETRY_MS = 1000;
 /** An index that takes no writes stays so until it is opened again. */
 const RETRY_AFTER_FAILURE_MS = 60_000;
@@ -58,6 +60,7 @@ export class Hand {
   /** After each pass a round may do a chunk: else steady purges would keep it from ever ending. */
   #isRoundsTurn = false;
   #chunksSinceSave = 0;
+  #progressToldAtMs = 0;
   #saved: Buffer;
   #waking = new AbortController();
   #isStopped = false;
@@ -169,6 +172,18 @@ export class Hand {
     }
     pass.advance(scanned, removed);
     this.#chunksSinceSave += 1;
+    this.#tellProgress(pass);
+  }
+
+  /** A pass that is soon done is not worth a line. */
+  #tellProgress(pass: Pass): void {
+    const { now, log } = this.#options;
+    const sinceMs = Math.max(pass.startedAtMs, this.#progressToldAtMs);
+    if (pass.isDone || now() - sinceMs < PROGRESS_EVERY_MS) return;
+    this.#progressToldAtMs = now();
+    const { state, share, ...figures } = progressOf(pass);
+    const what = state === 'round' ? 'looking for expired entries' : 'working purges off';
+    log.info({ ...figures, percent: Math.round(100 * share) }, what);
   }
 
   async #finish(pass: Pass): Promise<void> {

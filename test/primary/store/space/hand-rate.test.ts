@@ -34,6 +34,24 @@ describe('the rate of the hand', () => {
     }
   });
 
+  it('says from time to time how far a long pass is', async (t) => {
+    const clock = new TestClock();
+    const { log, lines } = newLog();
+    const { store, hand } = await handOver(t, numbered('a/', 3000), {
+      now: () => clock.nowMs,
+      hand: { entriesPerSecond: 100, clock, log, roundPauseMs: 3_600_000 },
+    });
+    const purge = await store.purge('a/');
+    hand.start();
+    await hand.workOff(purge);
+    await hand.stop();
+    const told = lines.filter(({ msg }) => msg === 'working purges off');
+    assert.ok(told.length === 2 || told.length === 3, `${told.length} lines over 30 s`);
+    const scanned = told.map((line) => Number(line['scanned']));
+    assert.ok(scanned.every((now, nth) => now > (scanned[nth - 1] ?? 0) && now < 3000));
+    assert.ok(told.every(({ percent }) => Number(percent) >= 0 && Number(percent) <= 100));
+  });
+
   it('holds no prefix delete up for what a round has done', async (t) => {
     const sleeping: number[] = [];
     const clock: Clock = {
