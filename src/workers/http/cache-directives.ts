@@ -1,0 +1,36 @@
+/**
+ * Cache-Control as it is sent (RFC 9111 section 5.2): directives with or without a value, in any case.
+ * What cannot be read is left out; who needs a directive says what its absence means.
+ */
+
+/** RFC 9111 section 1.2.2: what is more seconds counts as this. */
+export const DELTA_SECONDS_MAX = 2 ** 31;
+
+const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*)))?$/;
+const SEPARATORS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/;
+/** Longer fields are not looked at: no client sends one, and splitting would take time. */
+const FIELD_LENGTH_MAX = 2048;
+
+/** Directive, in lower case -> its value; '' where it has none. The first of several counts. */
+export function parseDirectives(field: string | undefined): ReadonlyMap<string, string> {
+  const directives = new Map<string, string>();
+  if (field === undefined || field.length > FIELD_LENGTH_MAX) return directives;
+  for (const part of field.split(SEPARATORS)) {
+    const [, name, quoted, token] = DIRECTIVE.exec(part.trim()) ?? [];
+    if (name === undefined) continue;
+    const key = name.toLowerCase();
+    const value = quoted?.replaceAll(/\\(.)/g, '$1') ?? token ?? '';
+    if (!directives.has(key)) directives.set(key, value);
+  }
+  return directives;
+}
+
+/** The seconds of a directive, capped; undefined where it is not there, NaN where it is no number. */
+export function deltaSeconds(
+  directives: ReadonlyMap<string, string>,
+  name: string,
+): number | undefined {
+  const value = directives.get(name);
+  if (value === undefined) return undefined;
+  return /^\d+$/.test(value) ? Math.min(Number(value), DELTA_SECONDS_MAX) : Number.NaN;
+}

@@ -1,0 +1,78 @@
+/**
+ * Entity tags (RFC 9110 section 8.8.3). Those of entries are strong: made from a cryptographic hash of
+ * the content, and for an encoded form also from the bytes that are sent.
+ */
+import { createHash } from 'node:crypto';
+
+/** 128 bits of SHA-256. */
+export const TAG_BYTES = 16;
+
+/** A tag as it is sent, quotes and all; `W/` before it makes it weak. */
+export type EntityTag = string;
+
+/** `*`, or the tags that a condition names. */
+export type TagCondition = '*' | readonly EntityTag[];
+
+const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+const TAG_AT = /\s*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)|\s*,/y;
+
+/** Hashes the plain content of an entry, in whatever pieces it comes. */
+export class TagHash {
+  readonly #hash = createHash('sha256');
+
+  update(piece: Uint8Array): void {
+    this.#hash.update(piece);
+  }
+
+  digest(): Buffer {
+    return this.#hash.digest().subarray(0, TAG_BYTES);
+  }
+}
+
+/** The hash of content that is here as a whole. */
+export function hashOf(content: Uint8Array): Buffer {
+  const hash = new TagHash();
+  hash.update(content);
+  return hash.digest();
+}
+
+/** The tag of the plain form. */
+export function plainTag(hash: Uint8Array): EntityTag {
+  return `"${Buffer.from(hash).toString('base64url')}"`;
+}
+
+/** The tag of the form that is sent as stored, by the checksums of its bytes. */
+export function encodedTag(hash: Uint8Array, encoding: string, checksums: Uint8Array): EntityTag {
+  const form = createHash('sha256').update(encoding).update('\n').update(hash).update(checksums);
+  return `"${form.digest().subarray(0, TAG_BYTES).toString('base64url')}"`;
+}
+
+/** What If-Match or If-None-Match names; undefined where the field is no list of tags. */
+export function parseTagCondition(field: string): TagCondition | undefined {
+  const text = field.trim();
+  if (text === '*') return '*';
+  const tags: EntityTag[] = [];
+  TAG_AT.lastIndex = 0;
+  while (TAG_AT.lastIndex < text.length) {
+    const match = TAG_AT.exec(text);
+    if (match === null) return undefined;
+    if (match[1] !== undefined) tags.push(match[1]);
+  }
+  return tags.length === 0 ? undefined : tags;
+}
+
+/** Whether the text is one entity tag, as If-Range may hold. */
+export function isEntityTag(text: string): boolean {
+  return TAG.test(text);
+}
+
+/** Strong comparison (RFC 9110 section 8.8.3.2). `ours` are strong. */
+export function matchesStrongly(condition: TagCondition, ours: readonly EntityTag[]): boolean {
+  return condition === '*' || condition.some((tag) => ours.includes(tag));
+}
+
+/** Weak comparison. */
+export function matchesWeakly(condition: TagCondition, ours: readonly EntityTag[]): boolean {
+  if (condition === '*') return true;
+  return condition.some((tag) => ours.includes(tag.startsWith('W/') ? tag.slice(2) : tag));
+}
