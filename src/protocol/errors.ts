@@ -119,6 +119,16 @@ export const ERRORS = {
     status: 504,
     detail: 'The store did not answer in time; a write may or may not have happened.',
   },
+  PRECONDITION_FAILED: {
+    wire: 34,
+    status: 412,
+    detail: 'The entry is not in the state that the condition asks for.',
+  },
+  RANGE_UNSATISFIABLE: {
+    wire: 35,
+    status: 416,
+    detail: 'The entry has no bytes in this range; see Content-Range.',
+  },
   DISK_FULL: { wire: 33, status: 507, detail: 'There is no room on the disk for this entry.' },
 } as const satisfies Record<string, ErrorSpec>;
 

@@ -23,6 +23,8 @@ const isPrefix: FieldCheck = (value) =>
   typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= KEY_BYTES_MAX;
 const isRecord: FieldCheck = (value) =>
   Buffer.isBuffer(value) && value.length > RECORD_HEAD_BYTES && value.length <= RECORD_BYTES_MAX;
+/** A version, 0 for none at all, null where nothing is asked. */
+const isCondition: FieldCheck = (value) => value === null || isInteger(value);
 const isCounterList: FieldCheck = (value) =>
   Array.isArray(value) && value.length === COUNTERS.length && value.every(isInteger);
 
@@ -38,8 +40,8 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.dropSegment]: [isInteger],
   [Opcode.retireSegment]: [isInteger],
   [Opcode.get]: [isKey],
-  [Opcode.put]: [isKey, isRecord],
-  [Opcode.delete]: [isKey],
+  [Opcode.put]: [isKey, isRecord, isCondition],
+  [Opcode.delete]: [isKey, isCondition],
   [Opcode.dropDamaged]: [isKey, isInteger],
   [Opcode.deletePrefix]: [isPrefix],
   [Opcode.clear]: [],

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export const Opcode = {
   // Answers, both ways.

@@ -29,6 +29,11 @@ export interface EntryMeta {
   readonly expire: number | null;
   /** `duration` of the original's face, as it was sent. */
   readonly duration: string | null;
+  /** Until when it may be shown stale; never, where it is left out. */
+  readonly staleWhileRevalidateUntilMs?: number;
+  readonly staleIfErrorUntilMs?: number;
+  /** Names by which it is purged; none, where they are left out. */
+  readonly tags?: readonly string[];
 }
 
 /** A whole record. `version` is given by the primary; 0 until then. */

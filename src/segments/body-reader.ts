@@ -35,6 +35,20 @@ export function warmItem({ segment, offset }: Pointer): number {
 /** The part of a record that says where and what a body is. */
 export type BodyPlace = Pick<EntryRecord, 'pointer' | 'storedBytes' | 'checksums'>;
 
+/** Bytes from `start` to before `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What stands around a body, and which bytes of it are wanted; all, where that is left out. */
+export interface BodyFraming {
+  readonly prologue: Buffer;
+  readonly epilogue: Buffer;
+  /** REQUIRES: it lies within the body. */
+  readonly range?: ByteRange;
+}
+
 /** A body with what stands before and after it; see `Content` in workers/store/store.ts. */
 export interface BodyContent {
   readonly byteLength: number;
@@ -55,21 +69,21 @@ export class BodyReader {
   }
 
   /**
-   * Opens a body between `prologue` and `epilogue`. Rejects with SegmentDamage when the segment is
+   * Opens a body in its framing. Rejects with SegmentDamage when the segment is
    * gone, too short, or not as it was written; with STORE_FAILED for faults of the system.
    */
-  async open(place: BodyPlace, prologue: Buffer, epilogue: Buffer): Promise<BodyContent> {
-    if (place.storedBytes > WHOLE_BODY_BYTES_MAX) return this.#stream(place, prologue, epilogue);
-    return this.openWarm(place, prologue, epilogue) ?? this.#openCold(place, prologue, epilogue);
+  async open(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
+    if (place.storedBytes > WHOLE_BODY_BYTES_MAX) return this.#stream(place, framing);
+    return this.openWarm(place, framing) ?? this.#openCold(place, framing);
   }
 
   /** `open` without waiting, for a body that is surely in the page cache; else undefined. */
-  openWarm(place: BodyPlace, prologue: Buffer, epilogue: Buffer): BodyContent | undefined {
+  openWarm(place: BodyPlace, framing: BodyFraming): BodyContent | undefined {
     if (place.storedBytes > WHOLE_BODY_BYTES_MAX || !this.#warm.has(warmItem(place.pointer)))
       return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
     if (descriptor === undefined) return undefined;
-    const content = new WholeBody(this.#slabs, place, prologue, epilogue);
+    const content = new WholeBody(this.#slabs, place, framing);
     try {
       readWarm(descriptor.fd, content.body, place.pointer.offset);
       return this.#verified(content, place);
@@ -81,9 +95,9 @@ export class BodyReader {
     }
   }
 
-  async #openCold(place: BodyPlace, prologue: Buffer, epilogue: Buffer): Promise<BodyContent> {
+  async #openCold(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     const descriptor = await this.#descriptors.lend(place.pointer.segment);
-    const content = new WholeBody(this.#slabs, place, prologue, epilogue);
+    const content = new WholeBody(this.#slabs, place, framing);
     try {
       await readAll(descriptor.fd, content.body, place.pointer.offset);
       return this.#verified(content, place);
@@ -103,10 +117,10 @@ export class BodyReader {
     return content;
   }
 
-  async #stream(place: BodyPlace, prologue: Buffer, epilogue: Buffer): Promise<BodyContent> {
+  async #stream(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     const descriptor = await this.#descriptors.lend(place.pointer.segment);
     const slab = this.#slabs.take(PIECE_BYTES);
-    const body = new StreamedBody(place, descriptor, slab, prologue, epilogue);
+    const body = new StreamedBody(place, descriptor, slab, framing);
     try {
       await body.start();
     } catch (error) {
@@ -119,18 +133,21 @@ export class BodyReader {
 
 /** A body in one slab, with room around it for what stands before and after. */
 class WholeBody implements BodyContent {
+  /** What is shown: of a range, nothing but its bytes. */
   readonly whole: Buffer;
   /** Where the body itself belongs, to be read into. */
   readonly body: Buffer;
   readonly #slab: Slab;
 
-  constructor(slabs: SlabPool, { storedBytes }: BodyPlace, prologue: Buffer, epilogue: Buffer) {
+  constructor(slabs: SlabPool, { storedBytes }: BodyPlace, framing: BodyFraming) {
+    const { prologue, epilogue, range } = framing;
     const length = prologue.length + storedBytes + epilogue.length;
     this.#slab = slabs.take(length);
-    this.whole = this.#slab.buffer.subarray(0, length);
-    this.body = this.whole.subarray(prologue.length, prologue.length + storedBytes);
-    prologue.copy(this.whole, 0);
-    epilogue.copy(this.whole, length - epilogue.length);
+    const all = this.#slab.buffer.subarray(0, length);
+    this.body = all.subarray(prologue.length, prologue.length + storedBytes);
+    prologue.copy(all, 0);
+    epilogue.copy(all, length - epilogue.length);
+    this.whole = range === undefined ? all : this.body.subarray(range.start, range.end);
   }
 
   get byteLength(): number {
@@ -152,25 +169,21 @@ class StreamedBody implements BodyContent {
   readonly #place: BodyPlace;
   readonly #descriptor: Descriptor;
   readonly #slab: Slab;
-  readonly #prologue: Buffer;
-  readonly #epilogue: Buffer;
+  readonly #framing: BodyFraming;
+  readonly #range: ByteRange;
   #checksums: Buffer = Buffer.alloc(0);
   #isReading = false;
   #isReleased = false;
 
-  constructor(
-    place: BodyPlace,
-    descriptor: Descriptor,
-    slab: Slab,
-    prologue: Buffer,
-    epilogue: Buffer,
-  ) {
+  constructor(place: BodyPlace, descriptor: Descriptor, slab: Slab, framing: BodyFraming) {
     this.#place = place;
     this.#descriptor = descriptor;
     this.#slab = slab;
-    this.#prologue = prologue;
-    this.#epilogue = epilogue;
-    this.byteLength = prologue.length + place.storedBytes + epilogue.length;
+    this.#framing = framing;
+    this.#range = framing.range ?? { start: 0, end: place.storedBytes };
+    const { start, end } = this.#range;
+    const around = framing.prologue.length + framing.epilogue.length;
+    this.byteLength = end - start + (framing.range === undefined ? around : 0);
   }
 
   /** Reads and verifies the table of checksums and the first piece, so that early damage is a miss. */
@@ -182,15 +195,23 @@ class StreamedBody implements BodyContent {
       throw new SegmentDamage('the table of checksums is not as it was written');
     }
     this.#checksums = table;
-    await this.#piece(0);
+    await this.#piece(this.#firstPieceAt);
+  }
+
+  get #firstPieceAt(): number {
+    return Math.floor(this.#range.start / PIECE_BYTES) * PIECE_BYTES;
   }
 
   async *chunks(): AsyncGenerator<Buffer> {
-    if (this.#prologue.length > 0) yield this.#prologue;
-    for (let from = 0; from < this.#place.storedBytes; from += PIECE_BYTES) {
-      yield await this.#piece(from);
+    const { prologue, epilogue, range } = this.#framing;
+    const isFramed = range === undefined;
+    if (isFramed && prologue.length > 0) yield prologue;
+    const { start, end } = this.#range;
+    for (let from = this.#firstPieceAt; from < end; from += PIECE_BYTES) {
+      const piece = await this.#piece(from);
+      yield piece.subarray(Math.max(0, start - from), Math.min(piece.length, end - from));
     }
-    if (this.#epilogue.length > 0) yield this.#epilogue;
+    if (isFramed && epilogue.length > 0) yield epilogue;
   }
 
   release(): void {

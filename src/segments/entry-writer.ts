@@ -4,6 +4,7 @@
 import { BigCacheError, type ErrorCode } from '../protocol/errors.ts';
 import { type EntryMeta, encodeRecord, RECORD_BYTES_MAX } from '../protocol/record.ts';
 import { WHOLE_BODY_BYTES_MAX } from './body-reader.ts';
+import { HashedBody } from './content-hash.ts';
 import type { AppendMeta } from './format.ts';
 import type { Placed, SegmentLog } from './segment-log.ts';
 
@@ -16,24 +17,42 @@ export interface Committed {
 /** A written entry: how it was committed and where its body lies. */
 export interface Written extends Committed {
   readonly placed: Placed;
+  readonly contentHash: Buffer;
 }
+
+/** What must stand in the index: nothing that could be shown, or exactly this version. */
+export type CommitCondition = typeof ABSENT | number;
+
+/** Versions begin above it. */
+export const ABSENT = 0;
+
+/** Says what the commit must find, when it is about to be made. May throw to refuse the write. */
+export type CommitGuard = () => Promise<CommitCondition | undefined>;
 
 export interface EntryWriterOptions {
   readonly segments: SegmentLog;
-  /** Makes a record valid whose body is in a segment of this writer. */
-  readonly commit: (key: string, record: Buffer) => Promise<Committed>;
+  /**
+   * Makes a record valid whose body is in a segment of this writer, where `condition` holds. Rejects
+   * with PRECONDITION_FAILED where it does not.
+   */
+  readonly commit: (
+    key: string,
+    record: Buffer,
+    condition: CommitCondition | undefined,
+  ) => Promise<Committed>;
   readonly now: () => number;
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
+/** A key that is overwritten this often in between is not the one that the guard speaks of. */
+const GUARD_ATTEMPTS_MAX = 8;
 
-/** What the original's face does not say about an entry. */
+/** What need not be said about an entry. */
 const BARE = {
   staleWhileRevalidateUntilMs: 0,
   staleIfErrorUntilMs: 0,
-  etag: null,
-  contentEncoding: null,
   tags: [],
+  contentEncoding: null,
   costMs: 0,
 } as const;
 
@@ -53,7 +72,7 @@ export class EntryWriter {
   }
 
   /**
-   * Writes an entry; when this resolves, it is committed. Rejects with what the body throws, or with
+   * Writes an entry; when this resolves, it is committed, and what `guard` asked for was so. Rejects with what the body throws, or with
    * the error of the append or the commit; then a body that was appended is voided. A piece of a
    * body that is still arriving is not looked at any more once the next was asked for.
    */
@@ -61,16 +80,19 @@ export class EntryWriter {
     key: string,
     meta: EntryMeta,
     body: Buffer | AsyncIterable<Buffer>,
+    guard?: CommitGuard,
   ): Promise<Written> {
     const keyBytes = Buffer.from(key);
     const storedAtMs = this.#options.now();
+    const content = new HashedBody(body);
     const describe = (plainBytes: number): AppendMeta => ({
-      ...meta,
       ...BARE,
+      ...meta,
       storedAtMs,
       plainBytes,
+      etag: content.hash,
     });
-    const placed = await this.#place(keyBytes, meta, body, describe);
+    const placed = await this.#place(keyBytes, meta, content.body, describe);
     const record = encodeRecord(keyBytes, {
       ...describe(placed.storedBytes),
       kind: meta.kind,
@@ -82,14 +104,28 @@ export class EntryWriter {
     let isValid = false;
     try {
       requireRecordFits(record);
-      const committed = await this.#options.commit(key, record);
+      const committed = await this.#commit(key, record, guard);
       isValid = true;
-      return { ...committed, placed };
+      return { ...committed, placed, contentHash: content.hash };
     } catch (error) {
       isValid = error instanceof BigCacheError && IN_DOUBT.has(error.code);
       throw error;
     } finally {
       placed.settle(isValid);
+    }
+  }
+
+  /** What the guard saw may have changed until the commit: then it looks again. */
+  async #commit(key: string, record: Buffer, guard: CommitGuard | undefined): Promise<Committed> {
+    const { commit } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      const condition = await guard?.();
+      try {
+        return await commit(key, record, condition);
+      } catch (error) {
+        const isRace = error instanceof BigCacheError && error.code === 'PRECONDITION_FAILED';
+        if (!isRace || condition === undefined || attempt === GUARD_ATTEMPTS_MAX) throw error;
+      }
     }
   }
 

@@ -85,6 +85,7 @@ describe("a worker's session", () => {
       Opcode.put,
       'a/1',
       recordOf('a/1', { segment }),
+      null,
     )) as [number, boolean];
     assert.equal(created, true);
     for (const _ of ['cold', 'warm']) {
@@ -98,8 +99,8 @@ describe("a worker's session", () => {
     }
     assert.equal(await worker.request(Opcode.count), 1);
     assert.equal(await worker.request(Opcode.dropDamaged, 'a/1', version + 1), false);
-    assert.equal(await worker.request(Opcode.delete, 'a/1'), true);
-    assert.equal(await worker.request(Opcode.delete, 'a/1'), false);
+    assert.equal(await worker.request(Opcode.delete, 'a/1', null), true);
+    assert.equal(await worker.request(Opcode.delete, 'a/1', null), false);
     assert.equal(await worker.request(Opcode.deletePrefix, 'a/'), 0);
   });
 
@@ -120,8 +121,8 @@ describe("a worker's session", () => {
     await worker.request(Opcode.close);
     const refused = [
       worker.request(Opcode.get, 'key'),
-      worker.request(Opcode.put, 'key', recordOf('key')),
-      worker.request(Opcode.delete, 'key'),
+      worker.request(Opcode.put, 'key', recordOf('key'), null),
+      worker.request(Opcode.delete, 'key', null),
       worker.request(Opcode.count),
       worker.request(Opcode.grantSegment, 4096),
     ];
@@ -166,7 +167,7 @@ describe("a worker's session", () => {
     const { worker, storage, events } = await sessionOver(t);
     const segment = (await worker.request(Opcode.grantSegment, 4096)) as number;
     // Nobody waits for the answers: the worker is gone before they come.
-    worker.request(Opcode.put, 'last', recordOf('last', { segment })).catch(() => undefined);
+    worker.request(Opcode.put, 'last', recordOf('last', { segment }), null).catch(() => undefined);
     worker.request(Opcode.grantSegment, 4096).catch(() => undefined);
     worker.end();
     await eventually(() => events.includes('closed'));

@@ -196,7 +196,7 @@ describe('the channel', () => {
     const [left] = streamPair();
     const asking = peer(left, { unsentBytesMax: 1000, stallMs: 50 });
     left.cork();
-    const big = asking.channel.request(Opcode.put, 'a', Buffer.alloc(60_000, 1));
+    const big = asking.channel.request(Opcode.put, 'a', Buffer.alloc(60_000, 1), null);
     const settled = assert.rejects(big, rejectsWith('STORE_UNAVAILABLE'));
     await sleep(20);
     await assert.rejects(asking.channel.request(Opcode.count), rejectsWith('OVERLOADED'));

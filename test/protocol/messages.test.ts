@@ -30,7 +30,7 @@ describe('the messages of a frame', () => {
   it('come out as they went in', () => {
     const messages: Message[] = [
       [Opcode.get, 1, 'a/b?c=1'],
-      [Opcode.put, 2, 'ключ', Buffer.alloc(100, 7)],
+      [Opcode.put, 2, 'ключ', Buffer.alloc(100, 7), 12],
       [Opcode.reply, 3, null],
       [Opcode.failure, 4, 26],
       [Opcode.report, 0, [1, 2, 3, 4]],
@@ -84,9 +84,10 @@ describe('the messages of a frame', () => {
     const key = Buffer.from('a');
     assertRefused(pack([[Opcode.get, 1]]));
     assertRefused(pack([[Opcode.get, 1, key, 'b']]));
-    assertRefused(pack([[Opcode.put, 1, key, 'no bytes']]));
-    assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(3)]]));
-    assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(70_000)]]));
+    assertRefused(pack([[Opcode.put, 1, key, 'no bytes', null]]));
+    assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(3), null]]));
+    assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(70_000), null]]));
+    assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(100), -1]]));
     assertRefused(pack([[Opcode.report, 0, [1, 2]]]));
     assertRefused(pack([[Opcode.sealSegment, 1, -5]]));
   });

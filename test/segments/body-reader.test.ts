@@ -19,8 +19,10 @@ import { appendTo, flipByte, newLog, streamTo, TestGrants } from './segment-setu
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const EMPTY = Buffer.alloc(0);
+const BARE = { prologue: EMPTY, epilogue: EMPTY };
 const PROLOGUE = Buffer.from('<before>');
 const EPILOGUE = Buffer.from('<after>');
+const FRAMED = { prologue: PROLOGUE, epilogue: EPILOGUE };
 
 /** A reader over one stored body, and what it may not keep. */
 interface Stored {
@@ -79,7 +81,7 @@ async function lent(
 }
 
 async function readsAsDamaged(one: Stored): Promise<void> {
-  const reading = one.reader.open(one.place, EMPTY, EMPTY).then(bytesOf);
+  const reading = one.reader.open(one.place, BARE).then(bytesOf);
   await assert.rejects(reading, SegmentDamage);
 }
 
@@ -89,11 +91,11 @@ describe('a body of up to 1 MiB', () => {
       const body = pattern(bodyBytes);
       const one = await stored(t, body);
       const expected = Buffer.concat([PROLOGUE, body, EPILOGUE]);
-      assert.equal(one.reader.openWarm(one.place, PROLOGUE, EPILOGUE), undefined, 'it is cold');
-      const cold = await one.reader.open(one.place, PROLOGUE, EPILOGUE);
+      assert.equal(one.reader.openWarm(one.place, FRAMED), undefined, 'it is cold');
+      const cold = await one.reader.open(one.place, FRAMED);
       assert.ok(cold.whole?.equals(expected));
       assert.equal(cold.byteLength, expected.length);
-      const warm = one.reader.openWarm(one.place, PROLOGUE, EPILOGUE);
+      const warm = one.reader.openWarm(one.place, FRAMED);
       assert.ok(warm?.whole?.equals(expected));
       assert.notEqual(warm?.whole?.buffer, cold.whole?.buffer);
       for await (const piece of cold.chunks()) assert.ok(piece.equals(expected));
@@ -113,18 +115,18 @@ describe('a body of up to 1 MiB', () => {
       await readsAsDamaged(one);
       await flipByte(one.path, at);
     }
-    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    (await one.reader.open(one.place, BARE)).release();
     await flipByte(one.path, one.place.pointer.offset);
-    assert.throws(() => one.reader.openWarm(one.place, EMPTY, EMPTY), SegmentDamage);
+    assert.throws(() => one.reader.openWarm(one.place, BARE), SegmentDamage);
     await assertNothingIsOnLoan(one);
   });
 
   it('is damaged when its file is too short, cold and warm', async (t) => {
     const one = await stored(t, pattern(1000));
     truncateSync(one.path, one.place.pointer.offset + 999);
-    await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), /too short/);
+    await assert.rejects(one.reader.open(one.place, BARE), /too short/);
     one.warm.add(warmItem(one.place.pointer));
-    assert.throws(() => one.reader.openWarm(one.place, EMPTY, EMPTY), /too short/);
+    assert.throws(() => one.reader.openWarm(one.place, BARE), /too short/);
     await assertNothingIsOnLoan(one);
   });
 
@@ -137,9 +139,9 @@ describe('a body of up to 1 MiB', () => {
 
   it('is still read by who has its descriptor when its file goes', async (t) => {
     const one = await stored(t, pattern(1000));
-    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    (await one.reader.open(one.place, BARE)).release();
     await unlink(one.path);
-    const warm = one.reader.openWarm(one.place, EMPTY, EMPTY);
+    const warm = one.reader.openWarm(one.place, BARE);
     assert.ok(warm?.whole?.equals(pattern(1000)));
     warm?.release();
   });
@@ -150,13 +152,13 @@ describe('a longer body', () => {
 
   it('is streamed in pieces, framed, through one slab', async (t) => {
     const one = await stored(t, body);
-    const content = await one.reader.open(one.place, PROLOGUE, EPILOGUE);
+    const content = await one.reader.open(one.place, FRAMED);
     assert.equal(content.whole, undefined);
     assert.equal(one.slabs.onLoan, 1);
     const bytes = await bytesOf(content);
     assert.ok(bytes.equals(Buffer.concat([PROLOGUE, body, EPILOGUE])));
     content.release();
-    assert.equal(one.reader.openWarm(one.place, EMPTY, EMPTY), undefined, 'it is never read whole');
+    assert.equal(one.reader.openWarm(one.place, BARE), undefined, 'it is never read whole');
     await assertNothingIsOnLoan(one);
   });
 
@@ -165,17 +167,17 @@ describe('a longer body', () => {
     const { offset } = one.place.pointer;
     for (const at of [offset, offset + 3 * BLOCK_BYTES, offset + body.length]) {
       await flipByte(one.path, at);
-      await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), SegmentDamage);
+      await assert.rejects(one.reader.open(one.place, BARE), SegmentDamage);
       await flipByte(one.path, at);
     }
-    (await one.reader.open(one.place, EMPTY, EMPTY)).release();
+    (await one.reader.open(one.place, BARE)).release();
     await assertNothingIsOnLoan(one);
   });
 
   it('is cut off before the piece that is damaged', async (t) => {
     const one = await stored(t, body);
     await flipByte(one.path, one.place.pointer.offset + body.length - 1);
-    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    const content = await one.reader.open(one.place, BARE);
     const pieces: Buffer[] = [];
     const reading = async (): Promise<void> => {
       for await (const piece of content.chunks()) pieces.push(Buffer.from(piece));
@@ -189,13 +191,13 @@ describe('a longer body', () => {
   it('is cut off where its file ends too early', async (t) => {
     const one = await stored(t, body);
     truncateSync(one.path, one.place.pointer.offset + MiB);
-    await assert.rejects(one.reader.open(one.place, EMPTY, EMPTY), /too short/);
+    await assert.rejects(one.reader.open(one.place, BARE), /too short/);
     await assertNothingIsOnLoan(one);
   });
 
   it('keeps its slab and descriptor until the read under way is done, however it is left', async (t) => {
     const one = await stored(t, body);
-    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    const content = await one.reader.open(one.place, BARE);
     const reading = content.chunks()[Symbol.asyncIterator]();
     await reading.next();
     const next = reading.next();
@@ -208,7 +210,7 @@ describe('a longer body', () => {
 
   it('gives nothing any more once it is released', async (t) => {
     const one = await stored(t, body);
-    const content = await one.reader.open(one.place, EMPTY, EMPTY);
+    const content = await one.reader.open(one.place, BARE);
     content.release();
     await assert.rejects(bytesOf(content), /INVARIANT/);
     await assertNothingIsOnLoan(one);
@@ -216,14 +218,32 @@ describe('a longer body', () => {
 
   it('is served to several readers at once, each with a slab of its own', async (t) => {
     const one = await stored(t, body);
-    const contents = await Promise.all(
-      [1, 2, 3].map(() => one.reader.open(one.place, EMPTY, EMPTY)),
-    );
+    const contents = await Promise.all([1, 2, 3].map(() => one.reader.open(one.place, BARE)));
     assert.equal(one.slabs.onLoan, 3);
     const all = await Promise.all(contents.map(bytesOf));
     assert.ok(all.every((bytes) => bytes.equals(body)));
     await assertNothingIsOnLoan(one);
   });
+});
+
+describe('a range of a body', () => {
+  for (const bodyBytes of [1000, MiB, 3 * MiB + 5]) {
+    it(`of ${bodyBytes} bytes is those bytes, cold and warm`, async (t) => {
+      const body = pattern(bodyBytes);
+      const one = await stored(t, body);
+      const ends = [0, 1, 999, 4 * BLOCK_BYTES, 4 * BLOCK_BYTES + 1, MiB, bodyBytes - 1, bodyBytes];
+      const within = [...new Set(ends)].filter((end) => end <= bodyBytes);
+      for (const start of within) {
+        for (const end of within.filter((later) => later > start)) {
+          const content = await one.reader.open(one.place, { ...BARE, range: { start, end } });
+          assert.equal(content.byteLength, end - start);
+          const bytes = await bytesOf(content);
+          assert.ok(bytes.equals(body.subarray(start, end)), `${start} to ${end}`);
+        }
+      }
+      await assertNothingIsOnLoan(one);
+    });
+  }
 });
 
 describe('the number under which a body counts as warm', () => {

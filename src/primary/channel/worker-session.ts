@@ -199,12 +199,14 @@ export class WorkerSession {
 
 const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.hello]: (session, [version]) => session.welcome(version),
-  [Opcode.put]: async (session, [key, record]) => {
+  [Opcode.put]: async (session, [key, record, condition]) => {
     const { entries } = session.storage;
-    const done = await entries.commit(session.writer, key as string, record as Buffer);
+    const asked = (condition as number | null) ?? undefined;
+    const done = await entries.commit(session.writer, key as string, record as Buffer, asked);
     return [done.version, done.created];
   },
-  [Opcode.delete]: (session, [key]) => session.storage.entries.delete(key as string),
+  [Opcode.delete]: (session, [key, condition]) =>
+    session.storage.entries.delete(key as string, (condition as number | null) ?? undefined),
   [Opcode.dropDamaged]: async (session, [key, version]) => {
     const seen = [{ key: key as string, version: version as number }];
     return (await session.storage.entries.removeSeen(seen)) === 1;

@@ -3,8 +3,8 @@
  * index and are judged here; every change passes the write lane.
  */
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
-import { expiresAtOf, pointerOf, versionOf, withWholeHead } from '../../protocol/record.ts';
-import type { Committed } from '../../segments/entry-writer.ts';
+import { pointerOf, usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.ts';
+import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
@@ -105,17 +105,24 @@ export class EntryStore {
     return this.#judge(key, readRecordSync(this.#index, key), this.#now());
   }
 
-  commit(writer: number, key: string, record: Buffer): Promise<Committed> {
-    return this.#run(operations.commit(writer, key, record)).then((committed) => {
+  /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
+  commit(
+    writer: number,
+    key: string,
+    record: Buffer,
+    condition?: CommitCondition,
+  ): Promise<Committed> {
+    return this.#run(operations.commit(writer, key, record, condition)).then((committed) => {
       // A key that is overwritten and was read will be read again.
       if (committed.created) this.#visited?.clear(key);
       return committed;
     });
   }
 
-  delete(key: string): Promise<boolean> {
+  /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
+  delete(key: string, condition?: CommitCondition): Promise<boolean> {
     this.#visited?.clear(key);
-    return this.#run(operations.remove(key));
+    return this.#run(operations.remove(key, condition));
   }
 
   /** Removes these records unless they were written since; answers how many it removed. */
@@ -298,8 +305,9 @@ export class EntryStore {
     if (found === undefined) return MISS_CODES['never-seen'];
     const record = withWholeHead(found);
     if (this.#state.purges.isPurged(key, versionOf(record))) return MISS_CODES.purged;
-    const expiresAtMs = expiresAtOf(record);
-    if (expiresAtMs !== 0 && expiresAtMs <= nowMs) return MISS_CODES.expired;
+    // Whether it is shown stale is for the reader to say.
+    const untilMs = usefulUntilOf(record);
+    if (untilMs !== 0 && untilMs <= nowMs) return MISS_CODES.expired;
     if (this.#lost.size > 0 && this.#lost.has(pointerOf(record).segment)) {
       return MISS_CODES.evicted;
     }

@@ -4,15 +4,23 @@
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
-import type { Committed } from '../../segments/entry-writer.ts';
+import { ABSENT, type CommitCondition, type Committed } from '../../segments/entry-writer.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
 import type { Recounted } from './recounted.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 import { mayWrite, type Transaction } from './transaction.ts';
 import type { LaneOperation } from './write-lane.ts';
 
-/** Commits a record whose body lies in a segment of `writer`. Refused with STORE_FAILED otherwise. */
-export function commit(writer: number, key: string, record: Buffer): LaneOperation<Committed> {
+/**
+ * Commits a record whose body lies in a segment of `writer`, where `condition` holds. Refused with
+ * STORE_FAILED where the segment is not the writer's, with PRECONDITION_FAILED where it does not hold.
+ */
+export function commit(
+  writer: number,
+  key: string,
+  record: Buffer,
+  condition?: CommitCondition,
+): LaneOperation<Committed> {
   const { segment } = pointerOf(record);
   return {
     keys: [key],
@@ -21,6 +29,7 @@ export function commit(writer: number, key: string, record: Buffer): LaneOperati
       if (!mayWrite(transaction.segment(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
       }
+      requireCondition(transaction, key, condition);
       const before = transaction.record(key);
       const created = before === undefined || !transaction.isReadable(key, before);
       return { version: transaction.write(key, record), created };
@@ -28,11 +37,28 @@ export function commit(writer: number, key: string, record: Buffer): LaneOperati
   };
 }
 
-/** Removes an entry; false when there was none that a reader would have found. */
-export function remove(key: string): LaneOperation<boolean> {
+/** An entry in its stale windows is present, one past them is not. */
+function requireCondition(
+  transaction: Transaction,
+  key: string,
+  condition: CommitCondition | undefined,
+): void {
+  if (condition === undefined) return;
+  const record = transaction.record(key);
+  const isThere = record !== undefined && transaction.isReadable(key, record);
+  const holds = condition === ABSENT ? !isThere : isThere && versionOf(record) === condition;
+  if (!holds) throw new BigCacheError('PRECONDITION_FAILED');
+}
+
+/**
+ * Removes an entry, where `condition` holds; false when there was none that a reader would have found.
+ * Refused with PRECONDITION_FAILED.
+ */
+export function remove(key: string, condition?: CommitCondition): LaneOperation<boolean> {
   return {
     keys: [key],
     apply: (transaction) => {
+      requireCondition(transaction, key, condition);
       const record = transaction.record(key);
       if (record === undefined || !transaction.isReadable(key, record)) return false;
       transaction.remove(key);

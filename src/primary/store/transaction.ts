@@ -10,6 +10,7 @@ import {
   pointerOf,
   stampVersion,
   storedBytesOf,
+  usefulUntilOf,
   versionOf,
 } from '../../protocol/record.ts';
 import { occupiedBytesOf } from '../../segments/format.ts';
@@ -93,10 +94,10 @@ export class Transaction {
     return this.#before.get(key);
   }
 
-  /** Whether a reader would find the record: neither purged nor expired. */
+  /** Whether a reader may be shown the record, stale perhaps: neither purged nor past its windows. */
   isReadable(key: string, record: Buffer): boolean {
-    const expiresAtMs = expiresAtOf(record);
-    return (expiresAtMs === 0 || expiresAtMs > this.nowMs) && !this.isPurged(key, record);
+    const untilMs = usefulUntilOf(record);
+    return (untilMs === 0 || untilMs > this.nowMs) && !this.isPurged(key, record);
   }
 
   isPurged(key: string, record: Buffer): boolean {

@@ -3,9 +3,7 @@
  * the content, and for an encoded form also from the bytes that are sent.
  */
 import { createHash } from 'node:crypto';
-
-/** 128 bits of SHA-256. */
-export const TAG_BYTES = 16;
+import { CONTENT_HASH_BYTES } from '../../segments/content-hash.ts';
 
 /** A tag as it is sent, quotes and all; `W/` before it makes it weak. */
 export type EntityTag = string;
@@ -16,26 +14,6 @@ export type TagCondition = '*' | readonly EntityTag[];
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 const TAG_AT = /\s*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)|\s*,/y;
 
-/** Hashes the plain content of an entry, in whatever pieces it comes. */
-export class TagHash {
-  readonly #hash = createHash('sha256');
-
-  update(piece: Uint8Array): void {
-    this.#hash.update(piece);
-  }
-
-  digest(): Buffer {
-    return this.#hash.digest().subarray(0, TAG_BYTES);
-  }
-}
-
-/** The hash of content that is here as a whole. */
-export function hashOf(content: Uint8Array): Buffer {
-  const hash = new TagHash();
-  hash.update(content);
-  return hash.digest();
-}
-
 /** The tag of the plain form. */
 export function plainTag(hash: Uint8Array): EntityTag {
   return `"${Buffer.from(hash).toString('base64url')}"`;
@@ -44,7 +22,7 @@ export function plainTag(hash: Uint8Array): EntityTag {
 /** The tag of the form that is sent as stored, by the checksums of its bytes. */
 export function encodedTag(hash: Uint8Array, encoding: string, checksums: Uint8Array): EntityTag {
   const form = createHash('sha256').update(encoding).update('\n').update(hash).update(checksums);
-  return `"${form.digest().subarray(0, TAG_BYTES).toString('base64url')}"`;
+  return `"${form.digest().subarray(0, CONTENT_HASH_BYTES).toString('base64url')}"`;
 }
 
 /** What If-Match or If-None-Match names; undefined where the field is no list of tags. */

@@ -2,11 +2,7 @@
  * Range requests (RFC 9110 section 14): one range of bytes. Several are answered with the whole.
  */
 
-/** Bytes from `start` to before `end`. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
+import type { ByteRange } from '../../segments/body-reader.ts';
 
 const RANGE = /^bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i;
 

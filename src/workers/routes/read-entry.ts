@@ -32,7 +32,7 @@ export async function readEntry(
     reply.hijack();
     return;
   }
-  const found = await deps.store.get(key, (record) => shown.frame(key, record));
+  const found = await deps.store.get(key, { frame: (record) => shown.frame(key, record) });
   if (!found.found) {
     deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
     sendMiss(reply, found.reason);

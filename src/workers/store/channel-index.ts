@@ -5,7 +5,7 @@ import type { Channel } from '../../protocol/channel.ts';
 import { ProtocolError } from '../../protocol/frame.ts';
 import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
-import type { Committed } from '../../segments/entry-writer.ts';
+import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
 import type { EntryIndex } from './entry-index.ts';
 
 /** A write waits for a place in the lane and for the disk. */
@@ -29,8 +29,8 @@ export class ChannelIndex implements EntryIndex {
     return this.#channel.request(Opcode.get, key).then(this.#toLookup);
   }
 
-  async commit(key: string, record: Buffer): Promise<Committed> {
-    const done = await this.#write(Opcode.put, key, record);
+  async commit(key: string, record: Buffer, condition?: CommitCondition): Promise<Committed> {
+    const done = await this.#write(Opcode.put, key, record, condition ?? null);
     if (!Array.isArray(done)) return this.#unexpected(Opcode.put);
     const [version, created] = done as unknown[];
     if (typeof version !== 'number' || typeof created !== 'boolean') {
@@ -39,8 +39,8 @@ export class ChannelIndex implements EntryIndex {
     return { version, created };
   }
 
-  async delete(key: string): Promise<boolean> {
-    return (await this.#write(Opcode.delete, key)) === true;
+  async delete(key: string, condition?: CommitCondition): Promise<boolean> {
+    return (await this.#write(Opcode.delete, key, condition ?? null)) === true;
   }
 
   async dropDamaged(key: string, version: number): Promise<boolean> {

@@ -3,15 +3,19 @@
  * primary stands behind it.
  */
 import type { MissReason } from '../../protocol/miss.ts';
-import type { Committed } from '../../segments/entry-writer.ts';
+import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
 
 /** Rejections are BigCacheErrors; see Store for their codes. */
 export interface EntryIndex {
   /** The encoded record of `key`, or why there is nothing to read. */
   lookUp(key: string): Promise<Buffer | MissReason>;
-  /** Makes a record valid whose body is in a segment of this worker. */
-  commit(key: string, record: Buffer): Promise<Committed>;
-  delete(key: string): Promise<boolean>;
+  /**
+   * Makes a record valid whose body is in a segment of this worker. Rejects with PRECONDITION_FAILED
+   * where `condition` does not hold.
+   */
+  commit(key: string, record: Buffer, condition?: CommitCondition): Promise<Committed>;
+  /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
+  delete(key: string, condition?: CommitCondition): Promise<boolean>;
   /** Removes exactly this version of a record that was found damaged. */
   dropDamaged(key: string, version: number): Promise<boolean>;
   deletePrefix(prefix: string): Promise<number>;

@@ -9,12 +9,23 @@ import {
   versionOf,
 } from '../../protocol/record.ts';
 import { type BodyReader, warmItem } from '../../segments/body-reader.ts';
-import { EntryWriter } from '../../segments/entry-writer.ts';
+import { ABSENT, type CommitCondition, EntryWriter } from '../../segments/entry-writer.ts';
 import { SegmentDamage } from '../../segments/faults.ts';
 import type { SegmentLog } from '../../segments/segment-log.ts';
 import type { WarmSet } from '../../segments/warm-set.ts';
 import type { EntryIndex } from './entry-index.ts';
-import type { BodySource, Framing, Hit, Miss, Store, Stored } from './store.ts';
+import {
+  type BodySource,
+  type Content,
+  type Framing,
+  type Hit,
+  type Miss,
+  NO_BODY,
+  type Precondition,
+  type Reading,
+  type Store,
+  type Stored,
+} from './store.ts';
 
 export interface SegmentStoreOptions {
   readonly index: EntryIndex;
@@ -31,6 +42,15 @@ const READ_ATTEMPTS_MAX = 4;
 const EMPTY = Buffer.alloc(0);
 const NO_FRAMING: Framing = { prologue: EMPTY, epilogue: EMPTY };
 const NEVER_SEEN: Miss = { found: false, reason: 'never-seen' };
+const EXPIRED: Miss = { found: false, reason: 'expired' };
+/** A key that is written this often between a look and a removal is not the one that is meant. */
+const REMOVE_ATTEMPTS_MAX = 8;
+const NOTHING: Content = {
+  byteLength: 0,
+  whole: EMPTY,
+  async *chunks() {},
+  release() {},
+};
 
 export class SegmentStore implements Store {
   readonly #options: SegmentStoreOptions;
@@ -41,12 +61,12 @@ export class SegmentStore implements Store {
     this.#options = options;
     this.#writer = new EntryWriter({
       segments,
-      commit: (key, record) => index.commit(key, record),
+      commit: (key, record, condition) => index.commit(key, record, condition),
       now,
     });
   }
 
-  async get(key: string, frame?: (record: EntryRecord) => Framing): Promise<Hit | Miss> {
+  async get(key: string, reading: Reading = {}): Promise<Hit | Miss> {
     let failed: EntryRecord | undefined;
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
       const found = await this.#options.index.lookUp(key);
@@ -54,11 +74,13 @@ export class SegmentStore implements Store {
       const record = decodeRecord(Buffer.from(key), found);
       if (record === undefined) return this.#dropRecord(key, found);
       if (failed !== undefined && isSameBody(failed, record)) break;
-      const { prologue, epilogue } = frame?.(record) ?? NO_FRAMING;
+      if (!isShown(record, reading.stale, this.#options.now())) return EXPIRED;
+      const framing = reading.frame?.(record) ?? NO_FRAMING;
+      if (framing === NO_BODY) return { found: true, record, content: NOTHING };
       try {
         const content =
-          this.#options.bodies.openWarm(record, prologue, epilogue) ??
-          (await this.#options.bodies.open(record, prologue, epilogue));
+          this.#options.bodies.openWarm(record, framing) ??
+          (await this.#options.bodies.open(record, framing));
         return { found: true, record, content };
       } catch (error) {
         if (!(error instanceof SegmentDamage)) throw error;
@@ -75,15 +97,27 @@ export class SegmentStore implements Store {
     return decodeRecord(Buffer.from(key), found) ?? this.#dropRecord(key, found);
   }
 
-  async put(key: string, meta: EntryMeta, body: BodySource): Promise<Stored> {
-    const { version, created, placed } = await this.#writer.write(key, meta, body);
+  async put(key: string, meta: EntryMeta, body: BodySource, only?: Precondition): Promise<Stored> {
+    const guard = only === undefined ? undefined : () => this.#conditionOf(key, only);
+    // A long body is not taken in for a write that is refused anyhow.
+    await guard?.();
+    const written = await this.#writer.write(key, meta, body, guard);
+    const { version, created, placed, contentHash } = written;
     // What was written just now is in the page cache.
     this.#options.warm.add(warmItem(placed.pointer));
-    return { version, created, plainBytes: placed.storedBytes };
+    return { version, created, plainBytes: placed.storedBytes, contentHash };
   }
 
-  delete(key: string): Promise<boolean> {
-    return this.#options.index.delete(key);
+  async delete(key: string, only?: Precondition): Promise<boolean> {
+    if (only === undefined) return await this.#options.index.delete(key);
+    for (let attempt = 1; ; attempt++) {
+      const condition = await this.#conditionOf(key, only);
+      try {
+        return await this.#options.index.delete(key, condition);
+      } catch (error) {
+        if (!isRefused(error) || attempt === REMOVE_ATTEMPTS_MAX) throw error;
+      }
+    }
   }
 
   deletePrefix(prefix: string): Promise<number> {
@@ -110,6 +144,15 @@ export class SegmentStore implements Store {
     return this.#options.index.open();
   }
 
+  /** What the index must hold for the precondition to hold. Throws PRECONDITION_FAILED. */
+  async #conditionOf(key: string, only: Precondition): Promise<CommitCondition> {
+    const found = await this.find(key);
+    if ('found' in found) {
+      if (only === 'absent') return ABSENT;
+    } else if (only !== 'absent' && only(found)) return found.version;
+    throw new BigCacheError('PRECONDITION_FAILED');
+  }
+
   async #dropRecord(key: string, record: Buffer): Promise<Miss> {
     await this.#dropDamaged(key, versionOf(record), 'record');
     return NEVER_SEEN;
@@ -124,6 +167,20 @@ export class SegmentStore implements Store {
       if (!(error instanceof BigCacheError)) throw error;
     }
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof BigCacheError && error.code === 'PRECONDITION_FAILED';
+}
+
+/** Whether a reader who allows this window is shown the record. */
+function isShown(record: EntryRecord, stale: Reading['stale'], nowMs: number): boolean {
+  const { expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs } = record;
+  if (expiresAtMs === 0 || expiresAtMs > nowMs) return true;
+  if (stale === undefined) return false;
+  return (
+    staleWhileRevalidateUntilMs > nowMs || (stale === 'if-error' && staleIfErrorUntilMs > nowMs)
+  );
 }
 
 function isSameBody(one: EntryRecord, other: EntryRecord): boolean {

@@ -7,6 +7,7 @@
  */
 import type { MissReason } from '../../protocol/miss.ts';
 import type { EntryMeta, EntryRecord } from '../../protocol/record.ts';
+import type { ByteRange } from '../../segments/body-reader.ts';
 
 export interface Miss {
   readonly found: false;
@@ -34,11 +35,33 @@ export interface Hit {
   readonly content: Content;
 }
 
-/** What surrounds a body in an answer, made from the record that the body belongs to. */
+/** What of a body is wanted in an answer and what surrounds it, made from the body's record. */
 export interface Framing {
   readonly prologue: Buffer;
   readonly epilogue: Buffer;
+  /** Only these bytes of the body, all of which exist; the whole where it is left out. */
+  readonly range?: ByteRange;
 }
+
+/** Nothing of the body: it is not even opened. */
+export const NO_BODY = 'no-body';
+
+export interface Reading {
+  /**
+   * What is to be done with the body; called again when the entry was moved meanwhile. It may throw,
+   * which refuses the read.
+   */
+  frame?(record: EntryRecord): Framing | typeof NO_BODY;
+  /** The window in which a stale entry is shown; it is a miss, `expired`, otherwise. */
+  readonly stale?: 'while-revalidate' | 'if-error';
+}
+
+/** What must hold of the entry when a write or a removal takes effect. */
+export type Precondition =
+  /** There is none that could be shown, stale perhaps. */
+  | 'absent'
+  /** There is one, and this holds of its record. */
+  | ((record: EntryRecord) => boolean);
 
 /**
  * A body on its way in: bytes that are already here, or pieces that are still arriving. An iterable
@@ -51,20 +74,27 @@ export interface Stored {
   /** Whether no valid entry was there before. */
   readonly created: boolean;
   readonly plainBytes: number;
+  /** The hash of the content, of which its entity tag is made. */
+  readonly contentHash: Buffer;
 }
 
 export interface Store {
   /**
-   * Looks `key` up and reads its body. `frame` says what to put around the body; it may be called
-   * again when the entry was moved meanwhile. It may also throw, which refuses the read.
+   * Looks `key` up and reads its body.
    */
-  get(key: string, frame?: (record: EntryRecord) => Framing): Promise<Hit | Miss>;
-  /** The record alone. */
+  get(key: string, reading?: Reading): Promise<Hit | Miss>;
+  /** The record alone, of a stale entry too. */
   find(key: string): Promise<EntryRecord | Miss>;
-  /** Stores an entry. When this resolves, every reader sees it, and it survives `kill -9`. */
-  put(key: string, meta: EntryMeta, body: BodySource): Promise<Stored>;
-  /** Removes one entry; false when there was none that could be read. */
-  delete(key: string): Promise<boolean>;
+  /**
+   * Stores an entry. When this resolves, every reader sees it, and it survives `kill -9`. Rejects with
+   * PRECONDITION_FAILED, perhaps before the body is read.
+   */
+  put(key: string, meta: EntryMeta, body: BodySource, only?: Precondition): Promise<Stored>;
+  /**
+   * Removes one entry; false when there was none that could be shown, stale perhaps. Rejects with
+   * PRECONDITION_FAILED, also where there is none.
+   */
+  delete(key: string, only?: Precondition): Promise<boolean>;
   /**
    * Removes every entry whose key begins with `prefix`, at once for all readers. Resolves with the
    * number of entries that could be read before, once they are counted.

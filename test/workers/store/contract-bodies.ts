@@ -29,7 +29,7 @@ export function framing(subject: Subject): void {
     for (const byteLength of [0, 1, 1000, 70_000, 3 * MiB]) {
       const body = pattern(byteLength);
       await store.put('framed', { ...RAW_META, duration: '1d' }, body);
-      const found = await store.get('framed', frame);
+      const found = await store.get('framed', { frame });
       assert.ok(found.found);
       const expected = Buffer.concat([Buffer.from(`<${byteLength}>`), body, Buffer.from('</1d>')]);
       assertBytes(await bytesOf(found.content), expected, `a frame around ${byteLength} bytes`);
@@ -42,7 +42,7 @@ export function framing(subject: Subject): void {
     const refusing = (): Framing => {
       throw new BigCacheError('KIND_MISMATCH');
     };
-    await rejectsWith(store.get('refused', refusing), 'KIND_MISMATCH');
+    await rejectsWith(store.get('refused', { frame: refusing }), 'KIND_MISMATCH');
     assertBytes(await read(store, 'refused'), Buffer.from('x'), 'after the refusal');
     assert.equal(unreleased?.() ?? 0, 0);
   });

@@ -4,14 +4,18 @@
  */
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import type { EntryMeta, EntryRecord } from '../../../src/protocol/record.ts';
-import type {
-  BodySource,
-  Content,
-  Framing,
-  Hit,
-  Miss,
-  Store,
-  Stored,
+import { contentHashOf } from '../../../src/segments/content-hash.ts';
+import {
+  type BodySource,
+  type Content,
+  type Framing,
+  type Hit,
+  type Miss,
+  NO_BODY,
+  type Precondition,
+  type Reading,
+  type Store,
+  type Stored,
 } from '../../../src/workers/store/store.ts';
 
 const PIECE_BYTES = 64 * 1024;
@@ -53,6 +57,14 @@ class MemoryContent implements Content {
   }
 }
 
+function framed(body: Buffer, framing: Framing | typeof NO_BODY | undefined): Buffer {
+  if (framing === undefined) return body;
+  if (framing === NO_BODY) return Buffer.alloc(0);
+  const { prologue, epilogue, range } = framing;
+  if (range !== undefined) return body.subarray(range.start, range.end);
+  return Buffer.concat([prologue, body, epilogue]);
+}
+
 export class MemoryStore implements Store {
   /** Contents handed out and not yet released. */
   unreleased = 0;
@@ -66,13 +78,13 @@ export class MemoryStore implements Store {
     this.#now = now;
   }
 
-  async get(key: string, frame?: (record: EntryRecord) => Framing): Promise<Hit | Miss> {
+  async get(key: string, { frame, stale }: Reading = {}): Promise<Hit | Miss> {
     const entry = this.#lookUp(key);
     if ('found' in entry) return entry;
     const { record, body } = entry;
+    if (!this.#isShown(record, stale)) return { found: false, reason: 'expired' };
     const framing = frame?.(record);
-    const bytes =
-      framing === undefined ? body : Buffer.concat([framing.prologue, body, framing.epilogue]);
+    const bytes = framed(body, framing);
     this.unreleased += 1;
     const content = new MemoryContent(bytes, () => {
       this.unreleased -= 1;
@@ -85,36 +97,45 @@ export class MemoryStore implements Store {
     return 'found' in entry ? entry : entry.record;
   }
 
-  async put(key: string, meta: EntryMeta, source: BodySource): Promise<Stored> {
+  async put(
+    key: string,
+    meta: EntryMeta,
+    source: BodySource,
+    only?: Precondition,
+  ): Promise<Stored> {
     this.#requireOpen();
+    this.#require(key, only);
     const pieces: Buffer[] = [];
     if (Buffer.isBuffer(source)) pieces.push(source);
     else for await (const piece of source) pieces.push(Buffer.from(piece));
     this.#requireOpen();
+    this.#require(key, only);
     const body = Buffer.concat(pieces);
+    const contentHash = contentHashOf(body);
     const created = 'found' in this.#lookUp(key);
     this.#version += 1;
     const record: EntryRecord = {
+      staleWhileRevalidateUntilMs: 0,
+      staleIfErrorUntilMs: 0,
+      tags: [],
       ...meta,
       version: this.#version,
       storedAtMs: this.#now(),
-      staleWhileRevalidateUntilMs: 0,
-      staleIfErrorUntilMs: 0,
       pointer: { segment: 0, offset: 0 },
       plainBytes: body.length,
       storedBytes: body.length,
       checksums: Buffer.alloc(0),
-      etag: null,
+      etag: contentHash,
       contentEncoding: null,
-      tags: [],
       costMs: 0,
     };
     this.#entries.set(key, { record, body });
     this.#purged.delete(key);
-    return { version: this.#version, created, plainBytes: body.length };
+    return { version: this.#version, created, plainBytes: body.length, contentHash };
   }
 
-  async delete(key: string): Promise<boolean> {
+  async delete(key: string, only?: Precondition): Promise<boolean> {
+    this.#require(key, only);
     const wasThere = !('found' in this.#lookUp(key));
     this.#entries.delete(key);
     return wasThere;
@@ -163,8 +184,21 @@ export class MemoryStore implements Store {
     if (entry === undefined) {
       return { found: false, reason: this.#purged.has(key) ? 'purged' : 'never-seen' };
     }
-    const { expiresAtMs } = entry.record;
-    const isExpired = expiresAtMs !== 0 && expiresAtMs <= this.#now();
-    return isExpired ? { found: false, reason: 'expired' } : entry;
+    return this.#isShown(entry.record, 'if-error') ? entry : { found: false, reason: 'expired' };
+  }
+
+  #isShown(record: EntryRecord, stale: Reading['stale']): boolean {
+    const nowMs = this.#now();
+    if (record.expiresAtMs === 0 || record.expiresAtMs > nowMs) return true;
+    if (stale === undefined) return false;
+    if (record.staleWhileRevalidateUntilMs > nowMs) return true;
+    return stale === 'if-error' && record.staleIfErrorUntilMs > nowMs;
+  }
+
+  #require(key: string, only: Precondition | undefined): void {
+    if (only === undefined) return;
+    const entry = this.#lookUp(key);
+    const holds = 'found' in entry ? only === 'absent' : only !== 'absent' && only(entry.record);
+    if (!holds) throw new BigCacheError('PRECONDITION_FAILED');
   }
 }

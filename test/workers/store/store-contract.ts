@@ -4,6 +4,7 @@
  */
 import { after, before, describe } from 'node:test';
 import { brokenBodies, closing, framing, largeBodies, races } from './contract-bodies.ts';
+import { parts, preconditions, staleness } from './contract-conditions.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
 import type { MakeStore, StoreUnderTest } from './store-subject.ts';
 
@@ -11,7 +12,10 @@ export type { MakeStore, StoreUnderTest } from './store-subject.ts';
 
 /** Runs the whole suite against the stores that `makeStore` gives, one for each group. */
 export function describeStore(name: string, makeStore: MakeStore): void {
-  const groups = { entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races };
+  const groups = {
+    ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
+    ...{ preconditions, staleness, parts },
+  };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {
       let current: StoreUnderTest | undefined;
