@@ -19,6 +19,7 @@ import { healthRoutes } from './routes/health.ts';
 import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
+import { entryRoutes } from './routes/v1/entries.ts';
 
 export type { AppDeps } from './deps.ts';
 
@@ -78,7 +79,8 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   installGuards(app, shared);
   const routes: FastifyPluginAsync = async (scope) => {
     await describeRoutes(scope, deps.version);
-    for (const declare of [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes]) {
+    const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes, entryRoutes];
+    for (const declare of all) {
       declare(scope, shared);
     }
     healthRoutes(scope, shared);

@@ -86,20 +86,28 @@ async function sendChunks(raw: ServerResponse, socket: Socket, content: Content)
   }
 }
 
+/** Answers with a head alone. */
+export function sendHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
+  reply.hijack();
+  writeHead(reply, status, headers);
+  reply.raw.end();
+}
+
 /**
- * Answers 200 with `content` and releases it: when the answer has left, when the connection ends, or
- * at once where no body is sent. REQUIRES: `headers` is not used again by the caller.
+ * Answers with `content` and releases it: when the answer has left, when the connection ends, or at
+ * once where no body is sent. REQUIRES: `headers` is not used again by the caller.
  */
 export function sendContent(
   reply: FastifyReply,
   headers: OutgoingHttpHeaders,
   content: Content,
+  status = 200,
 ): void {
   reply.hijack();
   const { raw } = reply;
   const { socket, method } = reply.request.raw;
   headers['content-length'] = content.byteLength;
-  writeHead(reply, 200, headers);
+  writeHead(reply, status, headers);
   if (socket.destroyed || method === 'HEAD') {
     content.release();
     raw.end();

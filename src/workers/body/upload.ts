@@ -172,3 +172,16 @@ export class Upload implements Reception {
     this.#heldBytes = 0;
   }
 }
+
+/** Bodies of a known length below this are stored from memory, others as they arrive. */
+const COLLECT_BYTES_MAX = 1024 * 1024;
+
+/** The body of the request in the form in which it is best stored. */
+export async function bodyOf(
+  { raw }: { readonly raw: IncomingMessage },
+  upload: Upload,
+): Promise<Buffer | AsyncIterable<Buffer>> {
+  const declared = declaredBytes(raw);
+  const isSmall = declared !== undefined && declared < COLLECT_BYTES_MAX;
+  return isSmall ? await upload.collect() : upload.chunks();
+}

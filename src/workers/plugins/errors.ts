@@ -2,7 +2,7 @@
  * How a worker says no: every error becomes its status and `{"detail","code"}`, and what is no
  * operating error of ours becomes a log line and INTERNAL, without a stack.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { MissReason } from '../../protocol/miss.ts';
@@ -19,8 +19,12 @@ const MISS_BODY = bodyOf(new BigCacheError('CACHE_MISS'));
 const EXPIRED_BODY = bodyOf(new BigCacheError('CACHE_EXPIRED'));
 
 /** Answers 404 to a read that found nothing. Misses are frequent, so no error is made for them. */
-export function sendMiss(reply: FastifyReply, reason: MissReason): void {
-  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+export function sendMiss(
+  reply: FastifyReply,
+  reason: MissReason,
+  more: OutgoingHttpHeaders = {},
+): void {
+  const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store', ...more };
   sendBytes(reply, 404, headers, reason === 'expired' ? EXPIRED_BODY : MISS_BODY);
 }
 

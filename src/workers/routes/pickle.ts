@@ -1,14 +1,13 @@
 /** `/pickle/{key}`: entries of raw bytes of the original's face. */
-import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { BigCacheError } from '../../protocol/errors.ts';
 import { keyFromTarget } from '../../protocol/key.ts';
 import { type Lifetime, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { type EntryMeta, Kind } from '../../protocol/record.ts';
-import { declaredBytes, Upload } from '../body/upload.ts';
+import { bodyOf, Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
-import { frameEntry, JSON_TYPE } from '../wrapper.ts';
+import { bodyHeaders, RAW_TYPE, storedContentType } from '../http/content-type.ts';
+import { frameEntry } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
@@ -22,10 +21,6 @@ import {
 } from './schemas.ts';
 
 const MOUNT = '/pickle/';
-/** Bodies of a known length below this are stored from memory, others as they arrive. */
-const COLLECT_BYTES_MAX = 1024 * 1024;
-const CONTENT_TYPE_BYTES_MAX = 256;
-const RAW_TYPE = 'application/octet-stream';
 const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)"?(?:$|[\s,])/i;
 /** RFC 9111 section 1.2.2: what is more counts as this. */
 const MAX_AGE_CAP_SECONDS = 2 ** 31;
@@ -56,15 +51,10 @@ const PickleHeaders = Type.Object({
 const AS_BYTES: Presentation = {
   mount: MOUNT,
   frame: frameEntry,
-  headers: ({ kind, contentType }, { config }) => {
-    const headers: OutgoingHttpHeaders = {
-      'content-type': kind === Kind.json ? JSON_TYPE : (contentType ?? RAW_TYPE),
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-    };
-    if (config.bodyCsp !== 'none') headers['content-security-policy'] = config.bodyCsp;
-    return headers;
-  },
+  headers: (record, { config }) => ({
+    ...bodyHeaders(record, config.bodyCsp),
+    'cache-control': 'no-store',
+  }),
 };
 
 /** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */
@@ -74,19 +64,9 @@ function lifetimeOf(request: FastifyRequest, nowMs: number): Lifetime | undefine
   return lifetimeFromSeconds(Math.min(Number(seconds), MAX_AGE_CAP_SECONDS), nowMs);
 }
 
-function contentTypeOf(request: FastifyRequest): string | null {
-  const contentType = request.headers['content-type'];
-  if (contentType === undefined || contentType === '') return null;
-  if (Buffer.byteLength(contentType) > CONTENT_TYPE_BYTES_MAX) {
-    const detail = `A Content-Type has at most ${CONTENT_TYPE_BYTES_MAX} bytes.`;
-    throw new BigCacheError('REQUEST_INVALID', detail);
-  }
-  return contentType;
-}
-
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
-  const contentType = contentTypeOf(request);
+  const contentType = storedContentType(request.headers['content-type']);
   const lifetime = lifetimeOf(request, deps.now());
   const meta: EntryMeta = {
     kind: Kind.raw,
@@ -97,9 +77,7 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   };
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    const declared = declaredBytes(request.raw);
-    const isSmall = declared !== undefined && declared < COLLECT_BYTES_MAX;
-    await deps.store.put(key, meta, isSmall ? await upload.collect() : upload.chunks());
+    await deps.store.put(key, meta, await bodyOf(request, upload));
     if (prefersMinimal(request)) sendMinimal(reply);
     else sendJson(reply, { key, expire: meta.expire ?? 'not set' });
   } finally {

@@ -147,10 +147,9 @@ export class SegmentStore implements Store {
   /** What the index must hold for the precondition to hold. Throws PRECONDITION_FAILED. */
   async #conditionOf(key: string, only: Precondition): Promise<CommitCondition> {
     const found = await this.find(key);
-    if ('found' in found) {
-      if (only === 'absent') return ABSENT;
-    } else if (only !== 'absent' && only(found)) return found.version;
-    throw new BigCacheError('PRECONDITION_FAILED');
+    const record = 'found' in found ? undefined : found;
+    if (!only(record)) throw new BigCacheError('PRECONDITION_FAILED');
+    return record?.version ?? ABSENT;
   }
 
   async #dropRecord(key: string, record: Buffer): Promise<Miss> {

@@ -56,12 +56,11 @@ export interface Reading {
   readonly stale?: 'while-revalidate' | 'if-error';
 }
 
-/** What must hold of the entry when a write or a removal takes effect. */
-export type Precondition =
-  /** There is none that could be shown, stale perhaps. */
-  | 'absent'
-  /** There is one, and this holds of its record. */
-  | ((record: EntryRecord) => boolean);
+/**
+ * What must hold when a write or a removal takes effect: of the entry's record, or of undefined where
+ * there is no entry that could be shown, stale perhaps.
+ */
+export type Precondition = (record: EntryRecord | undefined) => boolean;
 
 /**
  * A body on its way in: bytes that are already here, or pieces that are still arriving. An iterable

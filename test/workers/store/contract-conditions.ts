@@ -17,25 +17,27 @@ import {
 } from './store-subject.ts';
 
 const REFUSED = 'PRECONDITION_FAILED';
+const absent: Precondition = (record) => record === undefined;
+const present: Precondition = (record) => record !== undefined;
 const isVersion =
   (version: number): Precondition =>
   (record) =>
-    record.version === version;
+    record?.version === version;
 
 export function preconditions(subject: Subject): void {
   test('a write only where there is nothing stores the first, and refuses the second', async () => {
     const { store } = subject();
-    assert.ok((await store.put('absent', RAW_META, Buffer.from('1'), 'absent')).created);
-    await rejectsWith(store.put('absent', RAW_META, Buffer.from('2'), 'absent'), REFUSED);
+    assert.ok((await store.put('absent', RAW_META, Buffer.from('1'), absent)).created);
+    await rejectsWith(store.put('absent', RAW_META, Buffer.from('2'), absent), REFUSED);
     assertBytes(await read(store, 'absent'), Buffer.from('1'), 'the first body');
     await store.delete('absent');
-    await store.put('absent', RAW_META, Buffer.from('3'), 'absent');
+    await store.put('absent', RAW_META, Buffer.from('3'), absent);
   });
 
   test('of many writes only where there is nothing, exactly one takes place', async () => {
     const { store } = subject();
     const writes = Array.from({ length: 30 }, (_, nth) =>
-      store.put('race', RAW_META, Buffer.from(`${nth}`), 'absent'),
+      store.put('race', RAW_META, Buffer.from(`${nth}`), absent),
     );
     const outcomes = await Promise.allSettled(writes);
     const won = outcomes.findIndex(({ status }) => status === 'fulfilled');
@@ -50,10 +52,7 @@ export function preconditions(subject: Subject): void {
     assert.equal(second.created, false);
     const late = store.put('over', RAW_META, Buffer.from('3'), isVersion(first.version));
     await rejectsWith(late, REFUSED);
-    await rejectsWith(
-      store.put('none', RAW_META, Buffer.from('3'), () => true),
-      REFUSED,
-    );
+    await rejectsWith(store.put('none', RAW_META, Buffer.from('3'), present), REFUSED);
     assertBytes(await read(store, 'over'), Buffer.from('2'), 'the second body');
   });
 
@@ -61,7 +60,7 @@ export function preconditions(subject: Subject): void {
     const { store } = subject();
     await store.put('taken', RAW_META, Buffer.from('1'));
     const body = inPieces(pattern(200_000), 1000);
-    await rejectsWith(store.put('taken', RAW_META, body, 'absent'), REFUSED);
+    await rejectsWith(store.put('taken', RAW_META, body, absent), REFUSED);
     assert.equal((await body.next()).done, false, 'nobody has ended it');
     await body.return(undefined);
   });
@@ -71,7 +70,7 @@ export function preconditions(subject: Subject): void {
     const body = Buffer.from('same');
     const hash = contentHashOf(body);
     await store.put('same', RAW_META, body);
-    const isSame: Precondition = ({ etag }) => etag?.equals(hash) ?? false;
+    const isSame: Precondition = (record) => record?.etag?.equals(hash) ?? false;
     const writes = Array.from({ length: 5 }, () => store.put('same', RAW_META, body, isSame));
     await Promise.all(writes);
     assert.equal(await store.delete('same', isSame), true);
@@ -81,10 +80,7 @@ export function preconditions(subject: Subject): void {
     const { store } = subject();
     const { version } = await store.put('kept', RAW_META, Buffer.from('1'));
     await rejectsWith(store.delete('kept', isVersion(version + 1)), REFUSED);
-    await rejectsWith(
-      store.delete('none', () => true),
-      REFUSED,
-    );
+    await rejectsWith(store.delete('none', present), REFUSED);
     assert.equal(await store.delete('kept', isVersion(version)), true);
   });
 }
@@ -122,8 +118,8 @@ export function staleness(subject: Subject): void {
     const { store, now } = subject();
     await put('stale', { staleIfErrorUntilMs: now() + 60_000 });
     await put('past', { staleIfErrorUntilMs: now() - 1 });
-    await rejectsWith(store.put('stale', RAW_META, Buffer.from('x'), 'absent'), REFUSED);
-    assert.ok((await store.put('past', RAW_META, Buffer.from('x'), 'absent')).created);
+    await rejectsWith(store.put('stale', RAW_META, Buffer.from('x'), absent), REFUSED);
+    assert.ok((await store.put('past', RAW_META, Buffer.from('x'), absent)).created);
     assert.equal(await store.delete('stale'), true);
     assert.equal(await missReason(store, 'stale'), 'never-seen');
   });

@@ -198,7 +198,7 @@ export class MemoryStore implements Store {
   #require(key: string, only: Precondition | undefined): void {
     if (only === undefined) return;
     const entry = this.#lookUp(key);
-    const holds = 'found' in entry ? only === 'absent' : only !== 'absent' && only(entry.record);
-    if (!holds) throw new BigCacheError('PRECONDITION_FAILED');
+    if (!only('found' in entry ? undefined : entry.record))
+      throw new BigCacheError('PRECONDITION_FAILED');
   }
 }

@@ -1,0 +1,67 @@
+/** `/v1/entries/{key}` as the OpenAPI document shows it. */
+import { Type } from 'typebox';
+import { BODY_ERRORS, errorAnswers, KeyParams, READ_ERRORS, WRITE_ERRORS } from '../schemas.ts';
+
+export const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+
+const BODY = { content: { 'application/octet-stream': { schema: RawBody } } };
+const header = (description: string) => Type.Optional(Type.String({ description }));
+
+export const GET_SCHEMA = {
+  summary: 'Read an entry',
+  description:
+    'With its Content-Type, ETag, Age and Cache-Control. Conditional requests and one range of bytes ' +
+    'are answered as RFC 9110 says. Stale entries are shown within `stale-while-revalidate`, and ' +
+    'within `stale-if-error` to requests with `Cache-Control: max-stale`.',
+  tags: ['v1'],
+  params: KeyParams,
+  headers: Type.Object({
+    'if-none-match': header('Entity tags of content that the client has: 304 where it is current.'),
+    range: header('One range of bytes: `bytes=0-1023`.'),
+    'cache-control': header('`max-stale` allows entries within `stale-if-error`.'),
+  }),
+  response: {
+    200: { description: 'A hit.', ...BODY },
+    206: { description: 'The bytes that Range asked for.', ...BODY },
+    304: Type.Null({ description: 'The client has the current content.' }),
+    ...errorAnswers(
+      'CACHE_MISS',
+      'CACHE_EXPIRED',
+      'PRECONDITION_FAILED',
+      'RANGE_UNSATISFIABLE',
+      ...READ_ERRORS,
+    ),
+  },
+};
+
+export const PUT_SCHEMA = {
+  summary: 'Store an entry',
+  description: 'The answer has the ETag of the content.',
+  tags: ['v1'],
+  params: KeyParams,
+  headers: Type.Object({
+    'cache-control': header(
+      '`max-age`, `stale-while-revalidate` and `stale-if-error` in seconds; for ever without.',
+    ),
+    expires: header('A date, where there is no `max-age`.'),
+    'cache-tag': header('Names by which entries are purged together: `product-7, shoes`.'),
+    'if-none-match': header('`*` stores only where there is no entry.'),
+    'if-match': header('An entity tag stores only over that content.'),
+  }),
+  response: {
+    201: Type.Null({ description: 'Stored; there was no entry before.' }),
+    204: Type.Null({ description: 'Stored in place of another.' }),
+    ...errorAnswers('PRECONDITION_FAILED', 'MEDIA_TYPE_UNSUPPORTED', ...BODY_ERRORS),
+  },
+};
+
+export const DELETE_SCHEMA = {
+  summary: 'Remove an entry',
+  tags: ['v1'],
+  params: KeyParams,
+  headers: Type.Object({ 'if-match': header('An entity tag removes only that content.') }),
+  response: {
+    204: Type.Null({ description: 'Removed.' }),
+    ...errorAnswers('DELETE_MISS', 'PRECONDITION_FAILED', ...WRITE_ERRORS),
+  },
+};

@@ -1,0 +1,153 @@
+/** `/v1/entries/{key}`: entries in the terms of HTTP. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import { keyFromTarget } from '../../../protocol/key.ts';
+import { type EntryMeta, Kind } from '../../../protocol/record.ts';
+import { bodyOf, Upload } from '../../body/upload.ts';
+import type { RouteDeps } from '../../deps.ts';
+import { parseDirectives } from '../../http/cache-directives.ts';
+import { missStatus } from '../../http/cache-status.ts';
+import { parseTags } from '../../http/cache-tags.ts';
+import { storedContentType } from '../../http/content-type.ts';
+import { plainTag } from '../../http/entity-tags.ts';
+import { freshnessOf } from '../../http/freshness.ts';
+import { sendMiss } from '../../plugins/errors.ts';
+import { sendContent, sendHead } from '../../send.ts';
+import { NO_BODY } from '../../store/store.ts';
+import { isQueued, turnOf } from '../../turns.ts';
+import { getAndHead, targetAfter } from '../declare.ts';
+import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
+import { preconditionOf } from './preconditions.ts';
+import { type Answer, answerTo } from './representation.ts';
+
+const MOUNT = '/v1/entries/';
+const EMPTY = Buffer.alloc(0);
+const FIXED = { 'cache-control': 'no-store' } as const;
+
+async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+    reply.hijack();
+    return;
+  }
+  const { method, headers } = request.raw;
+  const asked = { method: method ?? '', headers, nowMs: deps.now(), csp: deps.config.bodyCsp };
+  let answer: Answer | undefined;
+  const found = await deps.store.get(key, {
+    stale: parseDirectives(headers['cache-control']).has('max-stale')
+      ? 'if-error'
+      : 'while-revalidate',
+    frame: (record) => {
+      answer = answerTo(asked, record);
+      const { status, range } = answer;
+      if (status === 304 || status === 416 || method === 'HEAD') return NO_BODY;
+      return { prologue: EMPTY, epilogue: EMPTY, ...(range === undefined ? {} : { range }) };
+    },
+  });
+  if (!found.found) {
+    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
+    sendMiss(reply, found.reason, { 'cache-status': missStatus(found.reason) });
+    return;
+  }
+  deps.counters.hit += 1;
+  if (answer === undefined) throw new Error('INVARIANT: every hit was judged');
+  send(reply, answer, found);
+}
+
+function send(reply: FastifyReply, answer: Answer, hit: SentHit): void {
+  const { status, headers } = answer;
+  if (status === 416) {
+    hit.content.release();
+    for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+    throw new BigCacheError('RANGE_UNSATISFIABLE');
+  }
+  const isHead = reply.request.raw.method === 'HEAD';
+  if (status !== 304 && !isHead) {
+    sendContent(reply, headers, hit.content, status);
+    return;
+  }
+  hit.content.release();
+  if (status !== 304) headers['content-length'] = hit.record.plainBytes;
+  sendHead(reply, status, headers);
+}
+
+type SentHit = Extract<Awaited<ReturnType<RouteDeps['store']['get']>>, { found: true }>;
+
+/** What the request says about the entry. Throws REQUEST_INVALID or MEDIA_TYPE_UNSUPPORTED. */
+function metaOf(request: FastifyRequest, nowMs: number): EntryMeta {
+  const { headers } = request.raw;
+  if (headers['content-range'] !== undefined) {
+    throw new BigCacheError('REQUEST_INVALID', 'An entry is stored whole, without Content-Range.');
+  }
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new BigCacheError(
+      'MEDIA_TYPE_UNSUPPORTED',
+      'Send the body as it is, without a Content-Encoding.',
+    );
+  }
+  const freshness = freshnessOf(
+    { cacheControl: headers['cache-control'], expires: headers.expires },
+    nowMs,
+  );
+  return {
+    kind: Kind.raw,
+    ...freshness,
+    contentType: storedContentType(headers['content-type']),
+    expire: null,
+    duration: null,
+    tags: parseTags(headers['cache-tag'] as string | undefined),
+  };
+}
+
+async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const meta = metaOf(request, deps.now());
+  const only = preconditionOf(request.raw.headers);
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
+  try {
+    const stored = await deps.store.put(key, meta, await bodyOf(request, upload), only);
+    const headers = { ...FIXED, etag: plainTag(stored.contentHash) };
+    sendHead(
+      reply,
+      stored.created ? 201 : 204,
+      stored.created ? { ...headers, 'content-length': 0 } : headers,
+    );
+  } finally {
+    upload.close();
+  }
+}
+
+async function remove(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  if (!(await deps.store.delete(key, preconditionOf(request.raw.headers)))) {
+    throw new BigCacheError('DELETE_MISS');
+  }
+  deps.counters.delete += 1;
+  sendHead(reply, 204, { ...FIXED });
+}
+
+export function entryRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  getAndHead(app, {
+    url: `${MOUNT}*`,
+    schema: GET_SCHEMA,
+    handler: (request, reply) => read(deps, request, reply),
+  });
+  app.route({
+    method: 'PUT',
+    url: `${MOUNT}*`,
+    config: { body: RawBody, consumes: ['application/octet-stream'] },
+    schema: PUT_SCHEMA,
+    handler: (request, reply) => write(deps, request, reply),
+  });
+  app.route({
+    method: 'DELETE',
+    url: `${MOUNT}*`,
+    schema: DELETE_SCHEMA,
+    handler: (request, reply) => remove(deps, request, reply),
+  });
+}
