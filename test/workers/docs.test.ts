@@ -62,7 +62,7 @@ test('every operation says what it does, takes and answers', async (t) => {
         (one) => one.name === name && one.in === 'path',
       );
       if (name !== undefined) assert.ok(isParameter, title);
-      const takesBody = method === 'post' && name !== undefined;
+      const takesBody = (method === 'post' || method === 'put') && name !== undefined;
       assert.equal(operation.requestBody !== undefined, takesBody, title);
     }
   }
