@@ -212,7 +212,9 @@ export class EntryStore {
     let bytes = 0;
     for (const id of this.#state.openSegments) {
       const stats = this.#state.segments.get(id);
-      if (stats !== undefined) bytes += Math.max(0, stats.fileBytes - stats.bytesWritten);
+      if (stats === undefined) continue;
+      const { fileBytes, bytesWritten, bytesStreamed } = stats;
+      bytes += Math.max(0, fileBytes - Math.max(bytesWritten, bytesStreamed));
     }
     return bytes;
   }
