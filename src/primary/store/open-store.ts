@@ -98,7 +98,7 @@ export class OpenStore {
   /** Opens the files. Throws a CannotRunError when they do not allow it. */
   static async open(options: OpenOptions): Promise<OpenStore> {
     const { directory, settings, log, now } = options;
-    const visited = await Visited.load(join(directory.path, 'visited'));
+    const visited = await Visited.load(join(directory.path, 'visited'), log);
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
     const opened = await openIndexChecked(directory, writeBufferBytes);
     const { index, lost: lostChanges } = opened;
