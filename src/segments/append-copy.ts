@@ -11,7 +11,6 @@ import {
   appendBytes,
   appendIsIntact,
   encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentFileName,
 } from './format.ts';
@@ -85,10 +84,6 @@ export class AppendTarget {
   /** Where the next append begins. */
   get end(): number {
     return this.#end;
-  }
-
-  get isEmpty(): boolean {
-    return this.#end <= SEGMENT_HEADER_BYTES;
   }
 
   /** Appends; answers where the bytes begin. */

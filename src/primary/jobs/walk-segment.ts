@@ -17,7 +17,6 @@ export interface WalkRequest {
 }
 
 export interface WalkResult {
-  readonly appends: number;
   /** Where the last append ended; 0 where there is none. */
   readonly end: number;
   /** Whether there is no such file. */
@@ -44,7 +43,6 @@ async function walk(
   { segmentPath, segment }: WalkRequest,
 ): Promise<WalkResult> {
   const pointing: SeenRecord[] = [];
-  let appends = 0;
   let end = 0;
   let isMissing = false;
   let keys: string[] = [];
@@ -59,7 +57,6 @@ async function walk(
   };
   try {
     for await (const append of scanAppends(segmentPath)) {
-      appends += 1;
       end = append.at + appendBytes(append.header);
       keys.push(append.key);
       if (keys.length >= KEYS_PER_READ) await look();
@@ -70,5 +67,5 @@ async function walk(
     isMissing = true;
   }
   if (keys.length > 0) await look();
-  return { appends, end, isMissing, pointing };
+  return { end, isMissing, pointing };
 }

@@ -111,7 +111,6 @@ describe('a sweep for dead segments', () => {
     const { store, sweeper, granted, pathOf } = await sweeping(t, async () => {
       walks += 1;
       return {
-        appends: 1,
         end: 2 ** 30,
         isMissing: false,
         pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }],
