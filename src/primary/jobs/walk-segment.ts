@@ -17,7 +17,7 @@ export interface WalkRequest {
 }
 
 export interface WalkResult {
-  /** Where the last append ended; 0 where there is none. */
+  /** Where the last append ended that could be read; 0 where there is none. */
   readonly end: number;
   /** Whether there is no such file. */
   readonly isMissing: boolean;
@@ -62,9 +62,11 @@ async function walk(
       if (keys.length >= KEYS_PER_READ) await look();
     }
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // What the disk cannot read ends the walk as damage does.
+    if (code !== 'ENOENT' && code !== 'EIO') throw error;
     // Granted and never created, or unlinked before.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    isMissing = true;
+    isMissing = code === 'ENOENT';
   }
   if (keys.length > 0) await look();
   return { end, isMissing, pointing };
