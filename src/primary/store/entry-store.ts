@@ -272,6 +272,11 @@ export class EntryStore {
     return this.#run(operations.markDropping(id));
   }
 
+  /** Corrects the counters of a sealed segment. REQUIRES: no record points into it. */
+  emptySegment(id: number): Promise<void> {
+    return this.#run(operations.emptySegment(id));
+  }
+
   forgetSegment(id: number): Promise<void> {
     return this.#run(operations.forgetSegment(id));
   }

@@ -255,6 +255,14 @@ export function markDropping(id: number): LaneOperation<boolean> {
   };
 }
 
+/**
+ * Corrects the counters of a sealed segment into which no record points. REQUIRES: a search of the whole
+ * index found none, that began when it was sealed: records may only leave it since.
+ */
+export function emptySegment(id: number): LaneOperation<void> {
+  return { keys: [], apply: (transaction) => transaction.emptySegment(id) };
+}
+
 /** Forgets a segment whose file is gone. */
 export function forgetSegment(id: number): LaneOperation<void> {
   return { keys: [], apply: (transaction) => transaction.forgetSegment(id) };
