@@ -13,6 +13,7 @@ import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
 import type { SegmentStats } from './segment-stats.ts';
+import type { LossCause } from './space/lost-segments.ts';
 import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
@@ -48,7 +49,7 @@ export class EntryStore {
   readonly #warm: WarmSet<string>;
 
   /** Segments whose files are gone, although records point into them. */
-  readonly #lost = new Set<number>();
+  readonly #lost = new Map<number, LossCause>();
   readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
 
   private constructor(
@@ -80,8 +81,13 @@ export class EntryStore {
   }
 
   /** The file of a segment is gone: what points into it counts as evicted from now on. */
-  noteLost(segment: number): void {
-    this.#lost.add(segment);
+  noteLost(segment: number, cause: LossCause = 'evicted'): void {
+    this.#lost.set(segment, cause);
+  }
+
+  /** Those segments, and why they are gone. */
+  get lost(): ReadonlyMap<number, LossCause> {
+    return this.#lost;
   }
 
   isLost(segment: number): boolean {

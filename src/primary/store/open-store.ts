@@ -23,6 +23,7 @@ import { Recounting } from './recounting.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
+import { type LossCause, LostSegments } from './space/lost-segments.ts';
 import { Pins } from './space/pins.ts';
 import { Reclaimer } from './space/reclaimer.ts';
 import { Reserve } from './space/reserve.ts';
@@ -57,6 +58,8 @@ export interface OpenOptions {
   readonly onFailure: () => void;
   /** Whether somebody may still write the open segments of this writer. */
   readonly hasWriter: (writer: number) => boolean;
+  /** Segments whose files were gone before, while the store was open. */
+  readonly lost: ReadonlyMap<number, LossCause>;
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
@@ -70,8 +73,7 @@ interface Opened {
   readonly entries: EntryStore;
   readonly durability: Durability;
   readonly visited: Visited;
-  /** Segments with records whose files are missing. */
-  readonly lost: readonly number[];
+  readonly lost: ReadonlyMap<number, LossCause>;
   readonly unchecked: OpenedIndex['unchecked'];
 }
 
@@ -121,10 +123,10 @@ export class OpenStore {
         lostChanges: lostChanges !== undefined,
       });
       entries.onFailure = options.onFailure;
-      const { hasWriter } = options;
-      const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
+      const { hasWriter, lost } = options;
+      const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log, lost);
       await entries.settleSegments(files.sizes);
-      for (const id of files.lost) entries.noteLost(id);
+      for (const [id, cause] of files.lost) entries.noteLost(id, cause);
       const store = new OpenStore(options, {
         entries,
         durability,
@@ -201,13 +203,15 @@ export class OpenStore {
         segmentsPath,
         segmentBytes,
         visited,
+        roomBytes: () => -this.space.missingFor(0),
         bytesPerSecondMax: settings.reclaimBytesPerSecond,
         log,
         now,
       }),
       aheadBytes: Math.min(settings.workers, 4) * segmentBytes,
       garbagePercent: settings.reclaimGarbagePercent,
-      lost,
+      lost: new LostSegments({ store: entries, jobs, indexPath, log }, lost),
+      pins,
       log,
     });
     this.#saveTimer = setInterval(() => void visited.save(), SAVE_VISITED_EVERY_MS);

@@ -14,7 +14,8 @@ import type { EntryStore, Unused } from './entry-store.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
 import { hasRoomToReopen } from './room.ts';
-import { RECLAIM_WRITER } from './space/segment-reclaim.ts';
+import { RECLAIM_WRITER } from './space/copy-targets.ts';
+import type { LossCause } from './space/lost-segments.ts';
 
 export type { StoreSettings } from './open-store.ts';
 
@@ -244,7 +245,10 @@ export class Storage {
     throw new BigCacheError(this.#isClosed ? 'STORE_CLOSED' : 'STORE_FAILED');
   }
 
-  async #start(hasWriter: (writer: number) => boolean): Promise<OpenStore> {
+  async #start(
+    hasWriter: (writer: number) => boolean,
+    lost: ReadonlyMap<number, LossCause> = new Map(),
+  ): Promise<OpenStore> {
     const { directory, settings, log, onDrop, onRetire, now } = this.#options;
     const open = await OpenStore.open({
       directory,
@@ -254,6 +258,7 @@ export class Storage {
       onRetire,
       now: now ?? Date.now,
       hasWriter,
+      lost,
       onFailure: () => this.#healing.begin(),
     });
     await open.entries.settleSegments(this.#unsealed);
@@ -289,7 +294,7 @@ export class Storage {
     await failed?.closeFiles();
     const isAlive = (writer: number): boolean =>
       writer !== RECLAIM_WRITER && !this.#goneWriters.has(writer);
-    this.#open = await this.#start(isAlive);
+    this.#open = await this.#start(isAlive, failed?.entries.lost);
   }
 
   async #sizeOf(segment: number): Promise<number> {
