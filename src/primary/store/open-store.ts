@@ -20,10 +20,11 @@ import {
 } from './index/index-files.ts';
 import { sealIndex } from './index/index-seal.ts';
 import { Recounting } from './recounting.ts';
+import type { LossCause } from './segment-stats.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
-import { type LossCause, LostSegments } from './space/lost-segments.ts';
+import { LostSegments } from './space/lost-segments.ts';
 import { Pins } from './space/pins.ts';
 import { Reclaimer } from './space/reclaimer.ts';
 import { Reserve } from './space/reserve.ts';

@@ -32,6 +32,13 @@ export interface SegmentStats {
   fileBytes: number;
 }
 
+/**
+ * Why the bytes of a segment are gone although records point into it. `missing`: the file is not there.
+ * `unreadable`: the disk does not give it, and it had to make room. `evicted`: it was unlinked to make
+ * room for an index that took no writes.
+ */
+export type LossCause = 'missing' | 'unreadable' | 'evicted';
+
 const STATS_BYTES = 56;
 
 export function newSegmentStats(

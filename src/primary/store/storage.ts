@@ -14,8 +14,8 @@ import type { EntryStore, Unused } from './entry-store.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
 import { hasRoomToReopen } from './room.ts';
+import type { LossCause } from './segment-stats.ts';
 import { RECLAIM_WRITER } from './space/copy-targets.ts';
-import type { LossCause } from './space/lost-segments.ts';
 
 export type { StoreSettings } from './open-store.ts';
 

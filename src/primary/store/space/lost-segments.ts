@@ -3,14 +3,9 @@
  * of the index for all of them, stretch by stretch. Run by the reclaimer, beside its other work.
  */
 import type { EntryStore } from '../entry-store.ts';
+import type { LossCause } from '../segment-stats.ts';
 import { type Evicting, evictEntries } from './evict-entries.ts';
 import { IndexSearch, type IndexSearchOptions } from './index-search.ts';
-
-/**
- * `missing`: the file is not there. `unreadable`: the disk does not give it, and it had to make room.
- * `evicted`: it was unlinked to make room for an index that took no writes.
- */
-export type LossCause = 'missing' | 'unreadable' | 'evicted';
 
 export interface LostSegmentsOptions extends IndexSearchOptions, Evicting {
   readonly store: EntryStore;

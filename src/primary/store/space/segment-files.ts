@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
-import { SegmentState, type SegmentStats } from '../segment-stats.ts';
-import type { LossCause } from './lost-segments.ts';
+import { type LossCause, SegmentState, type SegmentStats } from '../segment-stats.ts';
 
 export interface SegmentFiles {
   /** Sizes of the files whose size the index does not know: without a writer now, but not sealed. */
