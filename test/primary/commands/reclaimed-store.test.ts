@@ -6,7 +6,7 @@ import { runRebuild } from '../../../src/primary/commands/rebuild/command.ts';
 import { runVerify } from '../../../src/primary/commands/verify/command.ts';
 import { SEGMENT_RANGE, segmentIdOfKey } from '../../../src/primary/store/index/index-keys.ts';
 import { decodeSegmentStats } from '../../../src/primary/store/segment-stats.ts';
-import { RECLAIM_WRITER } from '../../../src/primary/store/space/segment-reclaim.ts';
+import { RECLAIM_WRITER } from '../../../src/primary/store/space/copy-targets.ts';
 import { VerifiedWalk } from '../../../src/segments/verified-walk.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { TestServer } from '../../workers/store/segment-store-setup.ts';

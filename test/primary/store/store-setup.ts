@@ -13,6 +13,12 @@ import { temporaryDirectory } from '../../temporary-directory.ts';
 
 export const SILENT = pino({ level: 'silent' });
 
+/** A log whose messages, from warnings on, go to `messages`. */
+export function logTo(messages: string[]): pino.Logger {
+  const write = (line: string): void => void messages.push(JSON.parse(line).msg);
+  return pino({ level: 'warn' }, { write });
+}
+
 type Test = Parameters<typeof temporaryDirectory>[0];
 
 /** A store's directory with its index, both given up when the test ends. */

@@ -12,11 +12,11 @@ import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
 import type { Pin, Pins } from '../space/pins.ts';
+import { RateLimit } from '../space/rate-limit.ts';
 import { epochAfter } from '../state.ts';
 import { BackupTarget } from './backup-target.ts';
 import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
 import { IndexExport } from './index-export.ts';
-import { Pace } from './pace.ts';
 import { asRefusal, Cancelled } from './refusals.ts';
 import { ShareDone } from './share-done.ts';
 
@@ -132,7 +132,7 @@ export class Backups {
       onEntries: (entries) => done.exported(entries),
     });
     const placer = new FilePlacer({
-      pace: new Pace(request.bytesPerSecond),
+      pace: new RateLimit(request.bytesPerSecond),
       signal: stop.signal,
       onBytes: (bytes) => done.placed(bytes),
       ...(this.#options.link === undefined ? {} : { link: this.#options.link }),

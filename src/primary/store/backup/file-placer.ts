@@ -5,14 +5,14 @@
 import { type FileHandle, link, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../../directory/durable-files.ts';
-import type { Pace } from './pace.ts';
+import type { RateLimit } from '../space/rate-limit.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 /** What the system answers where there can be no second name. */
 const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK', 'EACCES']);
 
 export interface FilePlacerOptions {
-  readonly pace: Pace;
+  readonly pace: RateLimit;
   readonly signal: AbortSignal;
   /** Told the bytes of each piece, linked files at once. */
   readonly onBytes?: (bytes: number) => void;
@@ -84,6 +84,7 @@ export class FilePlacer {
       done += bytesRead;
       this.#options.onBytes?.(bytesRead);
       await this.#options.pace.take(bytesRead, this.#options.signal);
+      this.#options.signal.throwIfAborted();
     }
     return done;
   }

@@ -11,9 +11,9 @@ import { holdsStoreFiles } from '../../directory/directory-survey.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 import { RestoreSwap, settleRestore } from '../../directory/restore-swap.ts';
 import { CannotRunError } from '../../exit.ts';
+import { RateLimit } from '../space/rate-limit.ts';
 import type { Storage } from '../storage.ts';
 import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
-import { Pace } from './pace.ts';
 import { asRefusal } from './refusals.ts';
 import { checkIndex, RestoreSource } from './restore-source.ts';
 import { ShareDone } from './share-done.ts';
@@ -150,7 +150,7 @@ async function prepare(
   const swap = new RestoreSwap(path, Date.now());
   try {
     const placer = new FilePlacer({
-      pace: new Pace(request.bytesPerSecond),
+      pace: new RateLimit(request.bytesPerSecond),
       signal: request.signal,
       onBytes: (bytes) => done.placed(bytes),
     });

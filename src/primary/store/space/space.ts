@@ -25,9 +25,18 @@ export interface SpaceOptions {
   readonly unwrittenBytes: () => number;
 }
 
+interface MeasuredTable {
+  readonly size: number;
+  /** Whether it was found twice. */
+  readonly isSettled: boolean;
+}
+
+const NO_TABLE = -1;
+
 export class Space {
   readonly #options: SpaceOptions;
-  readonly #tables = new Map<string, number>();
+  /** Tables by name, with their size as it was measured last. */
+  readonly #tables = new Map<string, MeasuredTable>();
   #indexBytes = 0;
   #otherBytes = 0;
   #diskBytes = 0;
@@ -50,14 +59,6 @@ export class Space {
   /** Bytes that the store takes or may take at any moment: segments, index, reserve. */
   get usedBytes(): number {
     return this.#options.segmentBytes() + this.#indexBytes + this.#otherBytes;
-  }
-
-  get indexBytes(): number {
-    return this.#indexBytes;
-  }
-
-  get freeBytes(): number {
-    return this.#freeBytes;
   }
 
   /** What is left free for others. */
@@ -89,24 +90,25 @@ export class Space {
     return this.#indexBytes + this.#otherBytes + indexSlackBytes + bytes > storeBytesMax;
   }
 
-  /** A table is never changed once it is whole, so only what is new is looked at. */
+  /**
+   * A table is never changed once it is whole, so a size that was found twice is not looked at again.
+   * The newest one may still be growing although it did not grow for a while.
+   */
   async #sizeOfIndex(): Promise<number> {
     const { indexPath } = this.#options.directory;
     const names = await readdir(indexPath);
     const present = new Set(names);
     for (const name of this.#tables.keys()) if (!present.has(name)) this.#tables.delete(name);
-    let newest = '';
+    const newest = Math.max(...names.map(tableNumberOf));
     let bytes = 0;
     for (const name of names) {
       const known = this.#tables.get(name);
-      const size = known ?? (await sizeOf(join(indexPath, name)));
+      const size = known?.isSettled === true ? known.size : await sizeOf(join(indexPath, name));
       bytes += size;
-      if (!/\.(ldb|sst)$/.test(name)) continue;
-      this.#tables.set(name, size);
-      if (name > newest) newest = name;
+      const number = tableNumberOf(name);
+      if (number === NO_TABLE) continue;
+      this.#tables.set(name, { size, isSettled: number < newest && size === known?.size });
     }
-    // The newest may still be growing.
-    this.#tables.delete(newest);
     return bytes;
   }
 
@@ -115,6 +117,12 @@ export class Space {
     const sizes = await Promise.all(['reserve', 'visited'].map((name) => sizeOf(join(path, name))));
     return sizes.reduce((sum, size) => sum + size, 0);
   }
+}
+
+/** The number in the name of a table, which rises with each file of the index; -1 for other files. */
+function tableNumberOf(name: string): number {
+  const digits = /^(\d+)\.(?:ldb|sst)$/.exec(name)?.[1];
+  return digits === undefined ? NO_TABLE : Number(digits);
 }
 
 /** What a file takes on the disk, holes left out; 0 when it is gone. */
