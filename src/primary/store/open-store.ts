@@ -28,7 +28,7 @@ import { Hand } from './space/hand.ts';
 import { LostSegments } from './space/lost-segments.ts';
 import { Pins } from './space/pins.ts';
 import { Reclaimer } from './space/reclaimer.ts';
-import { Reserve } from './space/reserve.ts';
+import { Reserve, reserveBytesFor } from './space/reserve.ts';
 import { surveySegmentFiles } from './space/segment-files.ts';
 import { SegmentReclaim } from './space/segment-reclaim.ts';
 import { Space } from './space/space.ts';
@@ -290,7 +290,7 @@ export class OpenStore {
     if (await this.reserve.isWhole()) return true;
     // One of another limit may be larger than all that this one allows.
     if (await this.reserve.giveUp()) await this.space.measure();
-    if (this.space.missingFor(this.reserve.bytes) > 0) return false;
+    if (!this.space.hasRoomForReserve) return false;
     return await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
   }
 }
@@ -302,6 +302,7 @@ function spaceFor({ directory, settings }: OpenOptions, entries: EntryStore): Sp
     storeBytesMax,
     freeBytesMin,
     indexSlackBytes: INDEX_SLACK_WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax),
+    reserveBytes: reserveBytesFor(storeBytesMax),
     segmentBytes: () => entries.segmentBytes,
     unwrittenBytes: () => entries.unwrittenBytes,
   });

@@ -19,6 +19,8 @@ export interface SpaceOptions {
   readonly freeBytesMin: number;
   /** What LevelDB may take for a while beyond what it keeps: logs, and tables under compaction. */
   readonly indexSlackBytes: number;
+  /** What the reserve takes, or will take when it is made again: kept for it within `--max-size`. */
+  readonly reserveBytes: number;
   /** Sum over all segments: sizes of sealed ones, and what open ones may grow to. */
   readonly segmentBytes: () => number;
   /** Bytes that open segments may still write: the disk does not know of them yet. */
@@ -38,7 +40,7 @@ export class Space {
   /** Tables by name, with their size as it was measured last. */
   readonly #tables = new Map<string, MeasuredTable>();
   #indexBytes = 0;
-  #otherBytes = 0;
+  #visitedBytes = 0;
   #diskBytes = 0;
   #freeBytes = 0;
 
@@ -53,12 +55,16 @@ export class Space {
     this.#freeBytes = bavail * bsize;
     this.#diskBytes = blocks * bsize;
     this.#indexBytes = await this.#sizeOfIndex();
-    this.#otherBytes = await this.#sizeOfOthers();
+    this.#visitedBytes = await sizeOf(join(directory.path, 'visited'));
   }
 
   /** Bytes that the store takes or may take at any moment: segments, index, reserve. */
   get usedBytes(): number {
     return this.#options.segmentBytes() + this.#indexBytes + this.#otherBytes;
+  }
+
+  get #otherBytes(): number {
+    return this.#options.reserveBytes + this.#visitedBytes;
   }
 
   /** What is left free for others. */
@@ -70,6 +76,11 @@ export class Space {
   /** Bytes that must be given back before `bytes` more can be granted; 0 or less when there is room. */
   missingFor(bytes: number): number {
     return Math.max(this.#missingInQuota(bytes), this.missingOnDisk(bytes));
+  }
+
+  /** Whether the reserve can be made, of which the disk has nothing yet. */
+  get hasRoomForReserve(): boolean {
+    return this.#missingInQuota(0) <= 0 && this.missingOnDisk(this.#options.reserveBytes) <= 0;
   }
 
   #missingInQuota(bytes: number): number {
@@ -110,12 +121,6 @@ export class Space {
       this.#tables.set(name, { size, isSettled: number < newest && size === known?.size });
     }
     return bytes;
-  }
-
-  async #sizeOfOthers(): Promise<number> {
-    const { path } = this.#options.directory;
-    const sizes = await Promise.all(['reserve', 'visited'].map((name) => sizeOf(join(path, name))));
-    return sizes.reduce((sum, size) => sum + size, 0);
   }
 }
 

@@ -4,13 +4,16 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
-import { Space } from '../../../../src/primary/store/space/space.ts';
+import { Space, type SpaceOptions } from '../../../../src/primary/store/space/space.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 
 const KiB = 1024;
 
 /** The space of a store whose index has files that the test makes. */
-async function spaceOver(test: Parameters<typeof temporaryDirectory>[0]) {
+async function spaceOver(
+  test: Parameters<typeof temporaryDirectory>[0],
+  options: Partial<SpaceOptions> = {},
+) {
   const directory = await openDirectory(await temporaryDirectory(test));
   test.after(() => directory.release());
   const space = new Space({
@@ -18,11 +21,14 @@ async function spaceOver(test: Parameters<typeof temporaryDirectory>[0]) {
     storeBytesMax: 0,
     freeBytesMin: 0,
     indexSlackBytes: 0,
+    reserveBytes: 0,
     segmentBytes: () => 0,
     unwrittenBytes: () => 0,
+    ...options,
   });
   const pathOf = (name: string): string => join(directory.indexPath, name);
   return {
+    space,
     write: (name: string, bytes: number) => writeFile(pathOf(name), Buffer.alloc(bytes, 1)),
     grow: (name: string, bytes: number) => appendFile(pathOf(name), Buffer.alloc(bytes, 1)),
     /** How much more is taken than when it was measured last. */
@@ -54,5 +60,24 @@ describe('the size of the index', () => {
     assert.equal(await growth(), 128 * KiB);
     await grow('000005.ldb', 64 * KiB);
     assert.equal(await growth(), 64 * KiB);
+  });
+});
+
+describe('the room of the reserve', () => {
+  it('is kept for it within the limit, also while it is given up', async (t) => {
+    let segmentBytes = 600 * KiB;
+    const { space } = await spaceOver(t, {
+      storeBytesMax: 1000 * KiB,
+      freeBytesMin: 1,
+      reserveBytes: 300 * KiB,
+      segmentBytes: () => segmentBytes,
+    });
+    await space.measure();
+    const indexBytes = space.usedBytes - 900 * KiB;
+    assert.equal(space.missingFor(0), indexBytes - 100 * KiB);
+    assert.equal(space.hasRoomForReserve, true);
+    segmentBytes = 800 * KiB;
+    assert.ok(space.missingFor(0) > 0, 'entries go, so that it can be made');
+    assert.equal(space.hasRoomForReserve, false);
   });
 });
