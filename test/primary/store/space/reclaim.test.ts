@@ -116,6 +116,30 @@ describe('a store with a limit', () => {
     assert.ok(server.storage.entries.evicted > 20);
   });
 
+  it('keeps what is read also behind a damaged header, and evicts the rest there', async (t) => {
+    const { server, store } = await started(t, QUOTA);
+    const body = (nth: number): Buffer => bodyFor(`page/${nth}`, 0, 64 * KiB);
+    const hot = [10, 20, 30];
+    for (let nth = 0; nth < 50; nth++) await store.put(`page/${nth}`, RAW, body(nth));
+    const damaged = await store.find('page/3');
+    assert.ok('pointer' in damaged);
+    const { segment, offset } = damaged.pointer;
+    const file = await open(join(server.directory.segmentsPath, segmentFileName(segment)), 'r+');
+    await file.write(Buffer.from([0x7f]), 0, 1, offset - 48 - 'page/3'.length + 18);
+    await file.close();
+    const { segments } = server.storage.entries;
+    for (let nth = 50; nth < 2000 && segments.has(segment); nth++) {
+      for (const at of nth % 20 === 0 ? hot : []) {
+        assert.deepEqual(await read(store, `page/${at}`), body(at), `page/${at} at ${nth}`);
+      }
+      await store.put(`page/${nth}`, RAW, body(nth));
+    }
+    assert.ok(!segments.has(segment));
+    for (const at of hot) assert.deepEqual(await read(store, `page/${at}`), body(at));
+    assert.equal(await read(store, 'page/40'), undefined);
+    assert.ok(server.storage.entries.evicted >= 40);
+  });
+
   it('refuses what would not fit if all else were gone, at once', async (t) => {
     const { server } = await started(t, QUOTA);
     await assert.rejects(server.storage.grantSegment(1, 64 * MiB), { code: 'DISK_FULL' });
