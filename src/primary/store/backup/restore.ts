@@ -15,7 +15,8 @@ import type { Storage } from '../storage.ts';
 import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
 import { Pace } from './pace.ts';
 import { asRefusal } from './refusals.ts';
-import { checkIndex, RestoreSource } from './restore-source.ts';
+import { RestoreSource } from './restore-source.ts';
+import { checkIndex, raiseNumbers } from './restored-index.ts';
 import { ShareDone } from './share-done.ts';
 
 export interface RestoreRequest {
@@ -110,7 +111,7 @@ export async function restoreOnline(
       await storage.replaceFiles({
         apply: async (unused) => {
           const index = join(swap.partialPath, 'index');
-          await checkIndex(index, unused);
+          await raiseNumbers(index, unused);
           await syncFiles(index);
           const known = [...before, ...segmentIdsIn(await readdir(join(path, 'segments')))];
           await swap.decide();
@@ -161,7 +162,7 @@ async function prepare(
     for (const name of await source.indexFiles()) {
       await placer.place(join(source.indexPath, name), join(target, 'index', name));
     }
-    const index = await checkIndex(join(target, 'index'));
+    const index = await checkIndex(join(target, 'index'), request.signal);
     source.requireWhole(index);
     const segments = await source.segmentsFor(index);
     done.expect(
