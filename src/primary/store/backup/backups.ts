@@ -42,8 +42,11 @@ export interface BackupResult extends Readonly<Placed> {
   readonly elapsedMs: number;
 }
 
+/** What a backup must know of the store. */
+export type BackupSource = Pick<EntryStore, 'segments' | 'count' | 'unused' | 'betweenBatches'>;
+
 export interface BackupsOptions {
-  readonly store: EntryStore;
+  readonly store: BackupSource;
   readonly jobs: Pick<Jobs, 'exportIndex'>;
   readonly pins: Pins;
   readonly directory: Pick<StoreDirectory, 'path' | 'indexPath' | 'segmentsPath' | 'instanceId'>;
