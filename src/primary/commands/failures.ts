@@ -4,6 +4,7 @@
  */
 import { InUseError } from '../directory/owner.ts';
 import { CannotRunError } from '../exit.ts';
+import { causeText } from '../store/index/index-files.ts';
 
 /** Errors of the system that say something about the machine and nothing about this program. */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
@@ -55,5 +56,6 @@ function levelRefusal(error: Error): string | undefined {
   const text = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
   if (/No space left on device|Disk quota exceeded/.test(text)) return 'the disk is full';
   if (/Input\/output error/.test(text)) return 'the disk reports an error';
+  if (/^IO error|: IO error/.test(text)) return causeText(error);
   return undefined;
 }

@@ -3,15 +3,12 @@
  * exit code.
  */
 import { openStoppedStore } from '../../directory/stopped-store.ts';
-import { INTERRUPTED } from '../command-spec.ts';
+import { DAMAGED, INTERRUPTED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
 import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { isSound, reportJson, reportText } from './report.ts';
 import { type VerifyStage, verifyStore } from './verify-run.ts';
-
-/** Exit code for a store in which something is damaged. */
-export const DAMAGED = 3;
 
 export interface VerifyFlags {
   /** Leaves the bodies out. */

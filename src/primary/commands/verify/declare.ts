@@ -1,8 +1,8 @@
 /**
  * `bigcache verify` as the command line knows it.
  */
-import type { CommandSpec } from '../command-spec.ts';
-import { DAMAGED, runVerify } from './command.ts';
+import { type CommandSpec, DAMAGED } from '../command-spec.ts';
+import { runVerify } from './command.ts';
 
 export const VERIFY: CommandSpec = {
   name: 'verify',
