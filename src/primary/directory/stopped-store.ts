@@ -17,7 +17,7 @@ import { surveyForRebuild } from './directory-survey.ts';
 import { syncDirectory } from './durable-files.ts';
 import { lockHolder } from './index-lock.ts';
 import { claimDirectory, inUse } from './owner.ts';
-import { settleRestore } from './restore-swap.ts';
+import { removeLeftovers, settleDirectory } from './settle.ts';
 
 /** The same as a start would open, but for a directory without a store, which is refused. */
 export async function openStoppedStore(dbPath: string): Promise<StoreDirectory> {
@@ -37,10 +37,11 @@ export async function openForRebuild(dbPath: string): Promise<BereftStore> {
   const release = await claimDirectory(path);
   try {
     return await naming(path, async () => {
-      // A start would put the restored index in the place of the new one.
-      await settleRestore(path);
+      // A start would put a restored index in the place of the new one.
+      await settleDirectory(path);
       const instanceId = await readIdentity(path).catch(unlessDamaged);
       await surveyForRebuild(path);
+      await removeLeftovers(path);
       await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
       const [indexPath, segmentsPath, quarantinePath] = ['index', 'segments', 'quarantine'].map(
         (name) => join(path, name),

@@ -9,7 +9,8 @@ import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
 import { claimPlace, writeIdentity } from '../../directory/directory.ts';
 import { holdsStoreFiles } from '../../directory/directory-survey.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
-import { RestoreSwap, settleRestore } from '../../directory/restore-swap.ts';
+import { RestoreSwap } from '../../directory/restore-swap.ts';
+import { settleDirectory } from '../../directory/settle.ts';
 import { CannotRunError } from '../../exit.ts';
 import type { Storage } from '../storage.ts';
 import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
@@ -60,7 +61,7 @@ export async function restoreOffline(
   const { path, release } = await claimPlace(dbPath);
   try {
     return await refusing(path, async () => {
-      await settleRestore(path);
+      await settleDirectory(path);
       const isThere = await holdsStoreFiles(path);
       if (isThere && !replace) {
         throw new CannotRunError(
