@@ -30,6 +30,3 @@ export interface CommandSpec {
 
 /** Exit code of a command that was carried out and has found damage in the store. */
 export const DAMAGED = 3;
-
-/** Exit code of a command that was interrupted (128 + SIGINT). */
-export const INTERRUPTED = 130;

@@ -13,7 +13,7 @@ import {
   type StoreDirectory,
   writeIdentity,
 } from './directory.ts';
-import { surveyForRebuild } from './directory-survey.ts';
+import { surveyDirectory, surveyForRebuild } from './directory-survey.ts';
 import { syncDirectory } from './durable-files.ts';
 import { lockHolder } from './index-lock.ts';
 import { claimDirectory, inUse } from './owner.ts';
@@ -23,6 +23,42 @@ import { removeLeftovers, settleDirectory } from './settle.ts';
 export async function openStoppedStore(dbPath: string): Promise<StoreDirectory> {
   await locateStore(dbPath);
   return await unlocked(await openDirectory(dbPath));
+}
+
+/** A directory with a store in it, sound or not. */
+export interface StoreToVerify
+  extends Pick<StoreDirectory, 'path' | 'indexPath' | 'segmentsPath' | 'release'> {
+  /** Why a start would not take it for a whole store, whatever is in its files. */
+  readonly damage: string | undefined;
+}
+
+/** Opens a store to look at it. Makes nothing, not even what the store lacks. */
+export async function openToVerify(dbPath: string): Promise<StoreToVerify> {
+  const path = await locateStore(dbPath);
+  const release = await claimDirectory(path);
+  try {
+    return await naming(path, async () => {
+      await settleDirectory(path);
+      const damage = await damageOf(path);
+      await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+      const [indexPath, segmentsPath] = [join(path, 'index'), join(path, 'segments')];
+      return await unlocked({ path, indexPath, segmentsPath, damage, release });
+    });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function damageOf(path: string): Promise<string | undefined> {
+  try {
+    await readIdentity(path);
+    await surveyDirectory(path);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DamagedStoreError)) throw error;
+    return error.what;
+  }
 }
 
 /** A directory with segments, whatever else of the store has been lost. */

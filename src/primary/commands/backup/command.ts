@@ -7,7 +7,6 @@ import { pino } from 'pino';
 import type { Config } from '../../../protocol/config.ts';
 import { openStoppedStore } from '../../directory/stopped-store.ts';
 import type { BackupRequest, BackupResult } from '../../store/backup/backups.ts';
-import { Cancelled } from '../../store/backup/refusals.ts';
 import { backUpStoppedStore } from '../../store/backup/stopped-store-backup.ts';
 import { watchInterruption } from '../interruption.ts';
 import { placedText } from '../placed-text.ts';
@@ -24,7 +23,7 @@ export async function runBackup(
   terminal: ProgressOutput = STDERR,
 ): Promise<number> {
   const progress = new Progress(terminal);
-  const interruption = watchInterruption(new Cancelled('backup', 'it was interrupted'));
+  const interruption = watchInterruption('the backup was interrupted; nothing is left of it');
   const request = {
     to: resolve(to),
     bytesPerSecond,
@@ -47,12 +46,12 @@ export async function runBackup(
 type OwnRequest = Required<BackupRequest>;
 
 async function backUp(config: Config, request: OwnRequest): Promise<BackupResult> {
-  const server = await runningServer(config.dbPath);
+  const server = await runningServer(config.dbPath, request.signal);
   if (server === undefined) return await backUpOffline(config, request);
   const { to, bytesPerSecond, signal, onProgress } = request;
-  signal.addEventListener('abort', () => server.close());
-  return await server.ask({ op: 'backup', to, bytesPerSecond }, ({ share, entries }) =>
-    onProgress(share, entries),
+  return await server.ask(
+    { op: 'backup', to, bytesPerSecond },
+    { signal, onProgress: ({ share, entries }) => onProgress(share, entries) },
   );
 }
 

@@ -3,7 +3,8 @@
  * exit code.
  */
 import { openStoppedStore } from '../../directory/stopped-store.ts';
-import { DAMAGED, INTERRUPTED } from '../command-spec.ts';
+import { INTERRUPTED } from '../../exit.ts';
+import { DAMAGED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
 import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';

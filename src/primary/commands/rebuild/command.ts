@@ -3,7 +3,7 @@
  * reports, and maps the outcome to an exit code.
  */
 import { openForRebuild } from '../../directory/stopped-store.ts';
-import { INTERRUPTED } from '../command-spec.ts';
+import { INTERRUPTED } from '../../exit.ts';
 import { whileStopped } from '../failures.ts';
 import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';

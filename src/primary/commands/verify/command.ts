@@ -2,8 +2,9 @@
  * `bigcache verify`: opens the directory, tells how far it is, reports, and maps the outcome to an
  * exit code.
  */
-import { openStoppedStore } from '../../directory/stopped-store.ts';
-import { DAMAGED, INTERRUPTED } from '../command-spec.ts';
+import { openToVerify } from '../../directory/stopped-store.ts';
+import { INTERRUPTED } from '../../exit.ts';
+import { DAMAGED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
 import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
@@ -25,7 +26,7 @@ export async function runVerify(
 ): Promise<number> {
   const advice = 'stop that server, or verify a backup of the store';
   return await whileStopped(
-    () => openStoppedStore(dbPath),
+    () => openToVerify(dbPath),
     advice,
     async (directory) => {
       const interruption = watchInterruption();

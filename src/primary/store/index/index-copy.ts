@@ -6,6 +6,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
+import { unlessMissing } from '../../directory/absent.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
 import { linkOrCopy, safestIndexPath } from './index-aside.ts';
 import { causeText, INDEX_OPTIONS, type Index, SENTINEL } from './index-files.ts';
@@ -62,7 +63,7 @@ export async function openIndexCopy(
   try {
     const source = await safestIndexPath(places);
     await mkdir(path);
-    for (const name of await readdir(source)) {
+    for (const name of (await readdir(source).catch(unlessMissing)) ?? []) {
       const file = join(source, name);
       if (!LEFT_OUT.has(name) && (await stat(file)).isFile()) {
         await linkOrCopy(file, join(path, name));
