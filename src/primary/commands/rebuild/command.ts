@@ -9,11 +9,19 @@ import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { showBytes } from '../sizes.ts';
 import { type RebuildResult, rebuildIndex } from './rebuild-run.ts';
+import { refuseSoundIndex } from './sound-index.ts';
+
+export interface RebuildFlags {
+  /** Whether entries come back as valid. */
+  readonly isTrusted: boolean;
+  /** Whether an index that is sound is made anew too. */
+  readonly isForced: boolean;
+}
 
 /** Rebuilds the index of the store in `dbPath`; resolves with the exit code. */
 export async function runRebuild(
   dbPath: string,
-  isTrusted: boolean,
+  { isTrusted, isForced }: RebuildFlags,
   out: (text: string) => void,
   terminal: ProgressOutput = STDERR,
 ): Promise<number> {
@@ -22,9 +30,12 @@ export async function runRebuild(
     () => openForRebuild(dbPath),
     advice,
     async (directory) => {
-      const interruption = watchInterruption();
+      const interruption = watchInterruption('interrupted; nothing was changed');
       const progress = new Progress(terminal, { unit: 'bytes' });
       try {
+        if (!isTrusted && !isForced) {
+          await refuseSoundIndex(directory, () => interruption.signal.throwIfAborted());
+        }
         const result = await rebuildIndex({
           directory,
           isTrusted,
