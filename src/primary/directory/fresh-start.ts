@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { CannotRunError } from '../exit.ts';
 import type { DamagedStoreError } from './damaged-store.ts';
 import { syncDirectory } from './durable-files.ts';
+import { IMPORT_CHECKPOINT } from './import-checkpoint.ts';
 
 /** What makes a store, its identity last; `.index-aside` is the index of a start that died. */
 const PARTS = [
@@ -21,6 +22,7 @@ const PARTS = [
   'segments',
   'reserve',
   'visited',
+  IMPORT_CHECKPOINT,
   'bigcache.json',
 ] as const;
 
