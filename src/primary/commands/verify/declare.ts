@@ -9,7 +9,7 @@ export const VERIFY: CommandSpec = {
   description:
     'Checks a store whose server is stopped: index, segments, and each against the other. Changes ' +
     `nothing. Exit code 0: sound; ${DAMAGED}: damaged; 1: could not be checked.`,
-  usage: '[--fast] [--json]',
+  usage: '[--db-path <directory>] [--fast] [--json]',
   sharedFlags: ['db-path'],
   declare: (command) => {
     command.option('--fast', 'leave the bodies of the entries out');
