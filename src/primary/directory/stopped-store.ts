@@ -5,6 +5,7 @@
 import { access, constants, mkdir, realpath, rename, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CannotRunError } from '../exit.ts';
+import { unlessMissing } from './absent.ts';
 import { DamagedStoreError } from './damaged-store.ts';
 import {
   naming,
@@ -102,9 +103,7 @@ function unlessDamaged(error: unknown): undefined {
  */
 export async function renewIdentity({ path, quarantinePath }: BereftStore): Promise<void> {
   const shelter = join(quarantinePath, `${Date.now()}-bigcache.json`);
-  await rename(join(path, 'bigcache.json'), shelter).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+  await rename(join(path, 'bigcache.json'), shelter).catch(unlessMissing);
   await syncDirectory(quarantinePath);
   await writeIdentity(path);
 }
@@ -112,10 +111,7 @@ export async function renewIdentity({ path, quarantinePath }: BereftStore): Prom
 /** The real path of a directory that is there. */
 async function locateStore(dbPath: string): Promise<string> {
   const path = await naming(dbPath, async () => {
-    const real = await realpath(resolve(dbPath)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
+    const real = await realpath(resolve(dbPath)).catch(unlessMissing);
     return real !== undefined && (await isStore(real)) ? real : undefined;
   });
   if (path === undefined) throw new CannotRunError(`there is no store in ${resolve(dbPath)}`);
@@ -125,10 +121,7 @@ async function locateStore(dbPath: string): Promise<string> {
 /** Whether anything of a store is there. What else is there is judged by others. */
 async function isStore(path: string): Promise<boolean> {
   for (const name of ['bigcache.json', 'index', 'segments']) {
-    const found = await stat(join(path, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return undefined;
-    });
+    const found = await stat(join(path, name)).catch(unlessMissing);
     if (found !== undefined) return true;
   }
   return false;

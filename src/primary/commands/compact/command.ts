@@ -6,7 +6,6 @@ import { openStoppedStore } from '../../directory/stopped-store.ts';
 import { INTERRUPTED } from '../../exit.ts';
 import { DAMAGED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
-import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { showBytes } from '../sizes.ts';
 import { type CompactResult, compactStore } from './compact-run.ts';
@@ -21,8 +20,7 @@ export async function runCompact(
   return await whileStopped(
     () => openStoppedStore(dbPath),
     advice,
-    async (directory) => {
-      const interruption = watchInterruption();
+    async (directory, interruption) => {
       const progress = new Progress(terminal, { unit: 'bytes' });
       try {
         const result = await compactStore({
@@ -36,7 +34,6 @@ export async function runCompact(
         return isDamaged(result) ? DAMAGED : 0;
       } finally {
         progress.end();
-        interruption.end();
       }
     },
   );

@@ -5,7 +5,6 @@
 import { openForRebuild } from '../../directory/stopped-store.ts';
 import { INTERRUPTED } from '../../exit.ts';
 import { whileStopped } from '../failures.ts';
-import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { showBytes } from '../sizes.ts';
 import { type RebuildResult, rebuildIndex } from './rebuild-run.ts';
@@ -29,8 +28,7 @@ export async function runRebuild(
   return await whileStopped(
     () => openForRebuild(dbPath),
     advice,
-    async (directory) => {
-      const interruption = watchInterruption('interrupted; nothing was changed');
+    async (directory, interruption) => {
       const progress = new Progress(terminal, { unit: 'bytes' });
       try {
         if (!isTrusted && !isForced) {
@@ -48,7 +46,6 @@ export async function runRebuild(
         return result === undefined ? INTERRUPTED : 0;
       } finally {
         progress.end();
-        interruption.end();
       }
     },
   );

@@ -6,7 +6,6 @@ import { openToVerify } from '../../directory/stopped-store.ts';
 import { INTERRUPTED } from '../../exit.ts';
 import { DAMAGED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
-import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { isSound, reportJson, reportText } from './report.ts';
 import { type VerifyStage, verifyStore } from './verify-run.ts';
@@ -28,8 +27,7 @@ export async function runVerify(
   return await whileStopped(
     () => openToVerify(dbPath),
     advice,
-    async (directory) => {
-      const interruption = watchInterruption();
+    async (directory, interruption) => {
       const stages = new Stages(terminal);
       try {
         const result = await verifyStore({
@@ -45,7 +43,6 @@ export async function runVerify(
         return isSound(result) ? 0 : DAMAGED;
       } finally {
         stages.end();
-        interruption.end();
       }
     },
   );

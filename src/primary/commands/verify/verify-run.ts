@@ -180,7 +180,8 @@ async function passOverSegments(
   for (const name of names) {
     const id = segmentIdOf(name);
     const isKnown = id !== undefined && (census === undefined || census.segments.has(id));
-    if (id !== undefined && isKnown) sizes.set(id, await sizeOf(join(pass.segmentsPath, name)));
+    if (id !== undefined && isKnown)
+      sizes.set(id, (await stat(join(pass.segmentsPath, name))).size);
     else pass.findings.problem('stray-file', name);
   }
   const totalBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
@@ -202,10 +203,6 @@ async function passOverSegments(
   }
   for (const segment of census?.segments.values() ?? []) reportMissing(pass, sizes, segment);
   return suspects;
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return (await stat(path)).size;
 }
 
 function reportMissing(

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { unlessMissing } from '../../directory/absent.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
-import { linkOrCopy, safestIndexPath } from './index-aside.ts';
+import { linkOrCopy } from '../../directory/second-name.ts';
+import { safestIndexPath } from './index-aside.ts';
 import { causeText, INDEX_OPTIONS, type Index, SENTINEL } from './index-files.ts';
 import {
   type BeforeTable,
