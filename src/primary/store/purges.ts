@@ -87,10 +87,6 @@ export class Purges {
     return this.#pending.size;
   }
 
-  find(version: number): Purge | undefined {
-    return this.#pending.get(version);
-  }
-
   add(purge: Purge): void {
     this.#pending.set(purge.version, purge);
     if (purge.prefix === '') {

@@ -63,11 +63,6 @@ export class WriteLane {
     return this.#failure;
   }
 
-  /** Operations that wait for a batch. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   /**
    * Resolves with what `apply` returned, once its batch is in the index. Rejects with what `apply`
    * threw, or STORE_CLOSED, OVERLOADED, DISK_FULL, STORE_FAILED.

@@ -100,7 +100,6 @@ describe('the write lane', () => {
     const { index } = await openedIndex(t);
     const lane = new WriteLane(index, await loadState(index), Date.now);
     const taken = Array.from({ length: 65_536 }, () => lane.run(nothing));
-    assert.equal(lane.waiting, 65_536);
     await assert.rejects(lane.run(nothing), isCode('OVERLOADED'));
     const results = await Promise.all(taken);
     assert.ok(results.every((result) => result === 'done'));
