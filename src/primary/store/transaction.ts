@@ -14,6 +14,7 @@ import {
 } from '../../protocol/record.ts';
 import { occupiedBytesOf } from '../../segments/format.ts';
 import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
+import type { IndexChange } from './index/index-writes.ts';
 import { encodePurge, isCleared, type Purge } from './purges.ts';
 import { correct, type Recounted } from './recounted.ts';
 import {
@@ -23,11 +24,6 @@ import {
   type SegmentStats,
 } from './segment-stats.ts';
 import { epochIsSpent, type StoreState, VERSIONS_PER_EPOCH } from './state.ts';
-
-/** One change of the index. */
-export type IndexChange =
-  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: 'del'; readonly key: Buffer };
 
 export class Transaction {
   readonly nowMs: number;

@@ -6,7 +6,7 @@ import type { EntryStore } from '../entry-store.ts';
 import type { SeenAt } from '../operations.ts';
 
 /** Records in one operation of the write lane. */
-export const ENTRIES_PER_OPERATION = 512;
+export const ENTRIES_PER_OPERATION = 64;
 export const KEY_LOGGED_LENGTH_MAX = 200;
 
 export interface Evicting {

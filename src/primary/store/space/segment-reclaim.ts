@@ -47,6 +47,8 @@ export interface Reclaimed {
 
 /** A purge that a job does not know costs a copy; knowing very many costs more. */
 const PURGES_TOLD_MAX = 256;
+/** Moving the record of an entry counts as much as copying this. */
+const ENTRY_COST_BYTES = 4096;
 /** At most half of a segment is copied: so for each byte that was, it counts as this much smaller. */
 const BYTES_FOR_EACH_COPIED = 2;
 
@@ -180,7 +182,7 @@ export class SegmentReclaim {
       return target === undefined ? { stop: true } : { stop: false, target };
     }
     if (news.copiedBytes > 0) this.#targets.advance(news.targetEnd);
-    await this.#move(news.moves);
+    await this.#move(news.moves, isUrgent);
     run.evicted += await evictEntries(news.evicted, this.#options);
     await this.#remove(news.dead);
     if (news.damaged.length > 0) await this.#dropDamaged(news.damaged);
@@ -189,7 +191,8 @@ export class SegmentReclaim {
     return { stop: this.#isStopped };
   }
 
-  async #move(moves: readonly Move[]): Promise<void> {
+  /** Evenly, since reads wait for each operation: small entries cost the index more than the disk. */
+  async #move(moves: readonly Move[], isUrgent: () => boolean): Promise<void> {
     const { store, visited } = this.#options;
     if (moves.length > 0) await this.#targets.ensureNamed();
     for (let from = 0; from < moves.length; from += ENTRIES_PER_OPERATION) {
@@ -197,6 +200,7 @@ export class SegmentReclaim {
       const refused = await store.move(some);
       for (const { key } of some) visited.clear(key);
       if (refused.length > 0) await this.#voidCopies(refused);
+      if (!isUrgent()) await this.#rate.take(some.length * ENTRY_COST_BYTES, this.#hurrying.signal);
     }
   }
 
