@@ -30,7 +30,7 @@ const EXPIRED_GRACE_MS = 60_000;
 const ROUND_PAUSE_MS = 30_000;
 const ENTRIES_PER_CHUNK_MAX = 4096;
 /** At a low rate chunks are smaller, so that the work is spread evenly. */
-const CHUNKS_PER_SECOND = 20;
+const CHUNKS_PER_SECOND = 10;
 /**
  * Removals in one operation of the write lane. The event loop is busy with each for some 20 us, and reads
  * wait for that: with 512 the p99 of reads was ten times that of an idle server.
