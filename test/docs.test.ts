@@ -1,6 +1,6 @@
 /** The reference pages and the tables in the code say the same, both ways round. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,27 @@ describe('docs/configuration.md', () => {
     const variables = new Set(OPTIONS.map(environmentName));
     for (const [variable] of text.matchAll(/BIGCACHE_[A-Z_]+\b/g)) {
       assert.ok(variables.has(variable), `there is no ${variable}`);
+    }
+  });
+});
+
+describe('every page', () => {
+  const pages = readdirSync(DOCS, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.md'),
+  );
+
+  it('has an empty line before each heading, and tables that are in one piece', () => {
+    for (const name of pages) {
+      const lines = page(name).split('\n');
+      let isCode = false;
+      for (const [at, line] of lines.entries()) {
+        if (line.startsWith('```')) isCode = !isCode;
+        if (isCode || at === 0) continue;
+        const before = lines[at - 1] ?? '';
+        if (/^#+ /.test(line)) assert.equal(before, '', `${name}:${at + 1}`);
+        const isFirstRow = line.startsWith('|') && !before.startsWith('|');
+        if (isFirstRow) assert.match(lines[at + 1] ?? '', /^\| ?:?-/, `${name}:${at + 1}`);
+      }
     }
   });
 });

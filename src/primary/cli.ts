@@ -66,7 +66,7 @@ Examples:
   bigcache --workers 4 --db-path /var/lib/bigcache
   bigcache import --from /path/of/the/original
   bigcache backup --db-path /var/lib/bigcache --to /backup/monday
-  bigcache restore --db-path /var/lib/bigcache --from /backup/monday
+  bigcache restore --db-path /var/lib/bigcache --from /backup/monday --replace
 
 Further commands, each with a --help: ${COMMANDS.map(({ name }) => name).join(', ')}.
 While it runs, /docs describes its endpoints.`;

@@ -15,10 +15,23 @@ export class UsageError extends Error {
 
 /** The command was understood and cannot be carried out here: exit code 1. */
 export class CannotRunError extends Error {
-  readonly exitCode = 1;
+  readonly exitCode: number = 1;
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'CannotRunError';
+  }
+}
+
+/** Exit code of a command that was interrupted (128 + SIGINT). */
+export const INTERRUPTED = 130;
+
+/** The command was interrupted by SIGINT or SIGTERM: exit code 130. */
+export class InterruptedError extends CannotRunError {
+  override readonly exitCode = INTERRUPTED;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'InterruptedError';
   }
 }

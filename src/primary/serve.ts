@@ -68,12 +68,15 @@ async function serveDirectory(
       onRetire: (segment) => supervisor.retireSegment(segment),
       sealAll: () => supervisor.sealAll(),
     });
+  /** After a fresh start it is another store, with an id of its own. */
+  let opened = directory;
   const storage = await open(directory).catch(async (error: unknown) => {
     if (!(error instanceof DamagedStoreError) || config.onCorruption !== 'fresh') throw error;
     await freshStart(log)(directory.path, error);
-    return await open(await reenterDirectory(directory));
+    opened = await reenterDirectory(directory);
+    return await open(opened);
   });
-  const control = await listenForCommands({ storage, directory, onDrop }, log);
+  const control = await listenForCommands({ storage, directory: opened, onDrop }, log);
   try {
     // A signal may come before the workers are ready.
     const started = supervisor.start(storage).then(() => undefined);

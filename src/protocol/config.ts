@@ -245,7 +245,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     name: 'handEntriesPerSecond',
     flag: 'hand-rate',
     type: 'integer',
-    default: 50_000,
+    default: 12_000,
     min: 1000,
     max: 10_000_000,
     help: 'entries per second that the background scan for expired and purged ones looks at',

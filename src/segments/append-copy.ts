@@ -4,14 +4,16 @@
  */
 import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import type { EntryRecord } from '../protocol/record.ts';
 import type { ScannedAppend } from './append-scan.ts';
 import { blocksMatch } from './checksum.ts';
 import {
   APPEND_HEADER_BYTES,
   appendBytes,
   appendIsIntact,
+  encodeAppendHead,
+  encodeAppendMeta,
   encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentFileName,
 } from './format.ts';
@@ -30,14 +32,8 @@ export class AppendSource {
    * written.
    */
   read({ at, header }: ScannedAppend): Buffer | undefined {
-    const length = appendBytes(header);
-    if (this.#buffer.length < length) this.#buffer = Buffer.allocUnsafe(length);
-    const bytes = this.#buffer.subarray(0, length);
-    for (let done = 0; done < length; ) {
-      const read = readSync(this.#fd, bytes, done, length - done, at + done);
-      if (read === 0) return undefined;
-      done += read;
-    }
+    const bytes = this.#readAt(at, appendBytes(header));
+    if (bytes === undefined) return undefined;
     const keyEnd = APPEND_HEADER_BYTES + header.keyBytes;
     const bodyEnd = keyEnd + header.bodyBytes;
     const checksumEnd = bodyEnd + header.checksumBytes;
@@ -50,6 +46,32 @@ export class AppendSource {
         bytes.subarray(checksumEnd),
       ) && blocksMatch(bytes.subarray(keyEnd, bodyEnd), checksums, 0);
     return isWhole ? bytes : undefined;
+  }
+
+  /**
+   * An append of the same entry, made of its record and of the body where that says; undefined when the
+   * body is not as it was written. For a body whose checksums stand in the record.
+   */
+  remake(key: Buffer, entry: EntryRecord): Buffer | undefined {
+    const { kind, pointer, storedBytes } = entry;
+    const body = this.#readAt(pointer.offset, storedBytes);
+    if (body === undefined || !blocksMatch(body, entry.checksums, 0)) return undefined;
+    const { checksums } = entry;
+    const meta = encodeAppendMeta(entry);
+    const head = encodeAppendHead({ kind, key, bodyBytes: storedBytes, checksums, meta });
+    return Buffer.concat([head, body, checksums, meta]);
+  }
+
+  /** Valid until the next call; undefined where the file is shorter. */
+  #readAt(at: number, length: number): Buffer | undefined {
+    if (this.#buffer.length < length) this.#buffer = Buffer.allocUnsafe(length);
+    const bytes = this.#buffer.subarray(0, length);
+    for (let done = 0; done < length; ) {
+      const read = readSync(this.#fd, bytes, done, length - done, at + done);
+      if (read === 0) return undefined;
+      done += read;
+    }
+    return bytes;
   }
 
   close(): void {
@@ -85,10 +107,6 @@ export class AppendTarget {
   /** Where the next append begins. */
   get end(): number {
     return this.#end;
-  }
-
-  get isEmpty(): boolean {
-    return this.#end <= SEGMENT_HEADER_BYTES;
   }
 
   /** Appends; answers where the bytes begin. */

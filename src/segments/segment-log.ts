@@ -65,8 +65,11 @@ interface OpenSegment {
 
 /** A streamed body is written in pieces of whole blocks of this many bytes. */
 const PIECE_BYTES = 4 * BLOCK_BYTES;
-/** Room is asked for in steps of this size, since nobody knows how long the body will be. */
-const STREAM_GRANT_BYTES = 4 * 1024 * 1024;
+/**
+ * Room for a streamed body is asked for in steps of this size, since nobody knows how long it will be:
+ * always when all before is in the file, and for no less than a step beyond that.
+ */
+export const STREAM_GRANT_BYTES = 4 * 1024 * 1024;
 /** So much of a streamed body is left to be synced with its commit. */
 const STREAM_SYNC_BYTES = 16 * 1024 * 1024;
 /** An append that finds every new segment filled by others this often is refused. */

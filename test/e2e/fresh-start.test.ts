@@ -1,10 +1,22 @@
 /** The built server on a damaged store: refused by default, begun anew when it is told to. */
 import assert from 'node:assert/strict';
-import { readdirSync, truncateSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { temporaryDirectory } from '../temporary-directory.ts';
-import { ServerProcess } from './server-process.ts';
+import { PRIMARY, ServerProcess } from './server-process.ts';
+
+const identityOf = (path: string): { instanceId: string } =>
+  JSON.parse(readFileSync(join(path, 'bigcache.json'), 'utf8'));
+
+/** Runs a command of the built program. */
+async function command(...args: string[]): Promise<{ code: number | null }> {
+  const child = spawn(process.execPath, [PRIMARY, ...args], { stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  return { code };
+}
 
 describe('a server whose index is damaged', () => {
   it('refuses to start, and with --on-corruption fresh serves an empty store and keeps the old', async (t) => {
@@ -30,6 +42,14 @@ describe('a server whose index is damaged', () => {
     const [kept = ''] = readdirSync(join(path, 'quarantine'));
     assert.match(kept, /^damaged-\d+$/);
     assert.ok(readdirSync(join(path, 'quarantine', kept, 'segments')).length > 0);
+
+    // The store that was begun is the one that a restore goes on with.
+    const { instanceId } = identityOf(path);
+    const backup = join(await temporaryDirectory(t), 'backup');
+    assert.equal((await command('backup', '--db-path', path, '--to', backup)).code, 0);
+    const restore = ['restore', '--db-path', path, '--from', backup, '--replace'];
+    assert.equal((await command(...restore)).code, 0);
+    assert.equal(identityOf(path).instanceId, instanceId);
     assert.equal(await fresh.stop(), 0);
   });
 });

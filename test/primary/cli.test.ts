@@ -146,6 +146,22 @@ describe('a command line that cannot be understood ends with 2', () => {
 });
 
 describe('a command beside serve', () => {
+  it('shows the flags of its own in the line that says how it is called', async () => {
+    for (const command of ['import', 'backup', 'restore', 'verify', 'rebuild', 'compact']) {
+      const { out } = await run([command, '--help']);
+      const [usage = ''] = out.split('\n');
+      assert.ok(usage.length <= 100, usage);
+      const flags = [...out.matchAll(/^ {2}(?:-h, |--db_path, )?(--[a-z-]+)/gm)].map(
+        ([, flag]) => flag,
+      );
+      const hidden = flags.filter((flag) => flag !== '--help' && !usage.includes(`${flag}`));
+      const isShort = usage.endsWith('[options]');
+      assert.deepEqual(isShort ? [] : hidden, [], usage);
+    }
+    const { out } = await run(['--help']);
+    assert.match(out, /bigcache restore .* --replace$/m);
+  });
+
   for (const command of ['import', 'verify', 'rebuild', 'compact']) {
     it(`${command} describes itself, its flags and --db-path`, async () => {
       const { code, out } = await run([command, '--help']);

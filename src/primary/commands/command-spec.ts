@@ -28,5 +28,5 @@ export interface CommandSpec {
   readonly run: (call: CommandCall) => Promise<number>;
 }
 
-/** Exit code of a command that was interrupted (128 + SIGINT). */
-export const INTERRUPTED = 130;
+/** Exit code of a command that was carried out and has found damage in the store. */
+export const DAMAGED = 3;

@@ -4,6 +4,8 @@
  */
 import { InUseError } from '../directory/owner.ts';
 import { CannotRunError } from '../exit.ts';
+import { causeText } from '../store/index/index-files.ts';
+import { type Interruption, watchInterruption } from './interruption.ts';
 
 /** Errors of the system that say something about the machine and nothing about this program. */
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
@@ -18,13 +20,13 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Does `work` in a directory that `open` claims. `advice` says what to do while a server runs there.
+ * Does `work` in a directory that `open` claims, told when the command is interrupted. `advice` says what to do while a server runs there.
  * Throws a CannotRunError for that and for errors of the system.
  */
 export async function whileStopped<T extends { readonly release: () => Promise<void> }, R>(
   open: () => Promise<T>,
   advice: string,
-  work: (directory: T) => Promise<R>,
+  work: (directory: T, interruption: Interruption) => Promise<R>,
 ): Promise<R> {
   const directory = await open().catch((error: unknown) => {
     if (!(error instanceof InUseError)) throw error;
@@ -32,11 +34,13 @@ export async function whileStopped<T extends { readonly release: () => Promise<v
       cause: error,
     });
   });
+  const interruption = watchInterruption();
   try {
-    return await work(directory);
+    return await work(directory, interruption);
   } catch (error) {
     throw asRefusal(error) ?? error;
   } finally {
+    interruption.end();
     await directory.release();
   }
 }
@@ -55,5 +59,6 @@ function levelRefusal(error: Error): string | undefined {
   const text = `${error.message} ${error.cause instanceof Error ? error.cause.message : ''}`;
   if (/No space left on device|Disk quota exceeded/.test(text)) return 'the disk is full';
   if (/Input\/output error/.test(text)) return 'the disk reports an error';
+  if (/^IO error|: IO error/.test(text)) return causeText(error);
   return undefined;
 }

@@ -14,6 +14,11 @@ import {
 /** Nobody listens: no socket, or one that a killed server left behind. */
 const NOBODY = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTDIR']);
 
+export interface AskOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ControlProgress) => void;
+}
+
 /** A connection to the server that runs on a directory. */
 export class ControlClient {
   readonly #socket: Socket;
@@ -46,11 +51,30 @@ export class ControlClient {
 
   /**
    * Asks for one thing; once. Throws a CannotRunError when it is refused or the server ends meanwhile.
-   * The end of the connection cancels what was asked for.
+   * The end of the connection, and so the abort of `signal`, cancels what was asked for; that throws
+   * the reason of the signal.
    */
   async ask<Op extends ControlRequest['op']>(
     request: Extract<ControlRequest, { op: Op }>,
-    onProgress: (progress: ControlProgress) => void = () => undefined,
+    { signal, onProgress = () => undefined }: AskOptions = {},
+  ): Promise<ControlResults[Op]> {
+    const end = (): void => this.close();
+    signal?.addEventListener('abort', end);
+    try {
+      // One that came before is told to no listener.
+      signal?.throwIfAborted();
+      return await this.#ask(request, onProgress);
+    } catch (error) {
+      throw signal?.aborted === true ? signal.reason : error;
+    } finally {
+      signal?.removeEventListener('abort', end);
+      this.close();
+    }
+  }
+
+  async #ask<Op extends ControlRequest['op']>(
+    request: Extract<ControlRequest, { op: Op }>,
+    onProgress: (progress: ControlProgress) => void,
   ): Promise<ControlResults[Op]> {
     this.#socket.write(`${JSON.stringify(request)}\n`);
     for await (const line of this.#lines()) {
@@ -60,7 +84,6 @@ export class ControlClient {
         onProgress(answer.progress);
         continue;
       }
-      this.close();
       if ('error' in answer) throw new CannotRunError(answer.error.detail);
       return answer.result as ControlResults[Op];
     }

@@ -16,7 +16,8 @@ const STORE_FILES = ['reserve'] as const;
 
 /** Names that only LevelDB gives: at the top level they make a database of the Python original. */
 const LEVELDB_NAMES = /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst))$/;
-const INDEX_NAMES = /^(CURRENT|LOCK|LOG|LOG\.old|CLOSED|MANIFEST-\d+|\d+\.(ldb|sst|log))$/;
+const INDEX_NAMES =
+  /^(CURRENT|LOCK|LOG|LOG\.old|CLOSED|CLOSED\.partial|CHECKING|MANIFEST-\d+|\d+\.(ldb|sst|log|dbtmp))$/;
 
 /**
  * `store` when `bigcache.json` is there, `empty` when nothing is, or only the empty folders of a

@@ -19,9 +19,8 @@ import { CannotRunError } from '../exit.ts';
 import { DamagedStoreError } from './damaged-store.ts';
 import { surveyDirectory } from './directory-survey.ts';
 import { syncDirectory, writeFileAtomically } from './durable-files.ts';
-import { finishFreshStart } from './fresh-start.ts';
 import { claimDirectory, type Release } from './owner.ts';
-import { settleRestore } from './restore-swap.ts';
+import { removeLeftovers, settleDirectory } from './settle.ts';
 
 /** The format this version writes, and the newest it reads. */
 const FORMAT = 1;
@@ -167,11 +166,11 @@ async function enter(path: string, release: Release): Promise<StoreDirectory> {
     segmentsPath: join(path, 'segments'),
     quarantinePath: join(path, 'quarantine'),
   };
-  await settleRestore(path);
-  await finishFreshStart(path);
+  await settleDirectory(path);
   // A newer version may have laid its directory out anew, so its number is read before its names.
   const known = await readIdentity(path);
   const isNew = (await surveyDirectory(path)) === 'empty';
+  if (!isNew) await removeLeftovers(path);
   const instanceId = known ?? (await found(path));
   for (const place of [places.indexPath, places.segmentsPath, places.quarantinePath]) {
     if (!isNew) await mkdir(place).catch(unlessThere);

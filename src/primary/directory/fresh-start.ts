@@ -10,8 +10,10 @@ import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { CannotRunError } from '../exit.ts';
+import { unlessMissing } from './absent.ts';
 import type { DamagedStoreError } from './damaged-store.ts';
 import { syncDirectory } from './durable-files.ts';
+import { IMPORT_CHECKPOINT } from './import-checkpoint.ts';
 
 /** What makes a store, its identity last; `.index-aside` is the index of a start that died. */
 const PARTS = [
@@ -21,6 +23,7 @@ const PARTS = [
   'segments',
   'reserve',
   'visited',
+  IMPORT_CHECKPOINT,
   'bigcache.json',
 ] as const;
 
@@ -89,7 +92,8 @@ async function refuseEndlessly(
     });
   };
   const quarantine = join(path, 'quarantine');
-  const kept = (await readdir(quarantine).catch(unlessMissing)).filter((name) => KEPT.test(name));
+  const moved = (await readdir(quarantine).catch(unlessMissing)) ?? [];
+  const kept = moved.filter((name) => KEPT.test(name));
   if (kept.length >= DAMAGED_STORES_MAX) {
     refuse(
       `${quarantine} holds ${kept.length} damaged stores already; look into them, remove them`,
@@ -111,9 +115,4 @@ async function creationOf(path: string): Promise<number | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): string[] {
-  if (error.code !== 'ENOENT') throw error;
-  return [];
 }

@@ -16,6 +16,7 @@
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from './durable-files.ts';
+import { forgetImport } from './import-checkpoint.ts';
 
 const PARTS = ['index', 'segments', 'bigcache.json'] as const;
 /** The safety copy of the old index would be put back over the restored one. */
@@ -53,6 +54,7 @@ export class RestoreSwap {
 
   /** REQUIRES: decided, and the present store is closed. May be repeated. */
   async apply(): Promise<void> {
+    await forgetImport(this.#path);
     await this.#makeShelter();
     for (const part of PARTS) {
       const restored = join(this.#decidedPath, part);

@@ -4,7 +4,6 @@
  * evicts through the write lane, and lets the job go on.
  */
 import { once } from 'node:events';
-import type { MessagePort } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import {
   decodeRecord,
@@ -19,71 +18,15 @@ import {
 import { AppendSource, AppendTarget } from '../../segments/append-copy.ts';
 import { type ScannedAppend, scanAppends } from '../../segments/append-scan.ts';
 import { WHOLE_BODY_BYTES_MAX } from '../../segments/body-reader.ts';
-import { APPEND_HEADER_BYTES, appendBytes } from '../../segments/format.ts';
+import { APPEND_HEADER_BYTES, occupiedBytesOf } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryKey } from '../store/index/index-keys.ts';
 import type { Move, SeenAt } from '../store/operations.ts';
 import { Purges } from '../store/purges.ts';
 import { SecondChance } from '../store/space/second-chance.ts';
 import { Visited } from '../store/space/visited.ts';
-
-/** Where copies go: a segment that was granted to this job, and how much it may get. */
-export interface CopyTarget {
-  readonly id: number;
-  readonly writer: number;
-  readonly createdAtMs: number;
-  /** Where to go on in it; 0 for a file that is still to be created. */
-  readonly end: number;
-  readonly bytesMax: number;
-}
-
-export interface CopyRequest {
-  readonly indexPath: string;
-  readonly segmentsPath: string;
-  readonly segmentPath: string;
-  readonly segment: number;
-  /** `all`: whatever is live stays. `chance`: what deserves it. `nothing`: all of it is evicted. */
-  readonly keep: 'all' | 'chance' | 'nothing';
-  /** Bytes of the segment, of which at most half may be copied for `chance`. */
-  readonly fileBytes: number;
-  /** Bytes of its live entries. */
-  readonly bytesLive: number;
-  readonly visited: SharedArrayBuffer;
-  readonly nowMs: number;
-  readonly clearVersion: number;
-  readonly purges: readonly { readonly version: number; readonly prefix: string }[];
-  readonly port: MessagePort;
-}
-
-/** What the job tells the primary; it waits for a CopyAnswer after each. */
-export type CopyNews =
-  | { readonly kind: 'target-needed' }
-  | {
-      readonly kind: 'batch';
-      readonly moves: readonly Move[];
-      readonly evicted: readonly SeenAt[];
-      /** Expired or purged: removed, not evicted. */
-      readonly dead: readonly SeenAt[];
-      /** Not as they were written. */
-      readonly damaged: readonly SeenAt[];
-      readonly copiedBytes: number;
-      readonly targetEnd: number;
-    };
-
-/** What the primary answers: go on, perhaps in another target; or stop. */
-export interface CopyAnswer {
-  readonly stop: boolean;
-  readonly target?: CopyTarget;
-}
-
-export interface CopyResult {
-  /** Whether the segment was gone through to its end. */
-  readonly isComplete: boolean;
-  /** Where the last append ended. */
-  readonly end: number;
-  /** The key of a body that stands alone here and deserves to stay: nothing was copied. */
-  readonly renew: string | undefined;
-}
+import type { CopyAnswer, CopyNews, CopyRequest, CopyResult } from './copy-messages.ts';
+import { eachFromSource, fromSource, SourceFault } from './source-fault.ts';
 
 const APPENDS_PER_READ = 512;
 /** Copies are synced and told in batches of about this size. */
@@ -93,27 +36,33 @@ const BATCH_ENTRIES_MAX = 4096;
 export default async function copySegment(request: CopyRequest): Promise<CopyResult> {
   const index = new ClassicLevel<Buffer, Buffer>(request.indexPath, INDEX_OPTIONS);
   await index.open();
-  const copy = new SegmentCopy(request, index);
   try {
-    return await copy.run();
+    return await new SegmentCopy(request, index).run();
   } finally {
-    copy.close();
     request.port.close();
     await index.close();
   }
 }
 
-/** An entry whose record points to the append that was walked over. */
-interface Live {
-  readonly append: ScannedAppend;
+/** What may be an entry of the segment: the index tells whether it is one. */
+interface Candidate {
+  readonly key: string;
+  readonly bodyAt: number;
+  /** Undefined where the append was not found by walking the file. */
+  readonly append: ScannedAppend | undefined;
+}
+
+/** An entry whose record points to the candidate. */
+interface Live extends Candidate {
   readonly record: Buffer;
   readonly decoded: EntryRecord;
+  readonly keyBytes: Buffer;
 }
 
 class SegmentCopy {
   readonly #request: CopyRequest;
   readonly #index: ClassicLevel<Buffer, Buffer>;
-  readonly #source: AppendSource;
+  #source: AppendSource | undefined;
   readonly #visited: Visited;
   readonly #chance: SecondChance;
   readonly #purges = new Purges();
@@ -130,7 +79,6 @@ class SegmentCopy {
   constructor(request: CopyRequest, index: ClassicLevel<Buffer, Buffer>) {
     this.#request = request;
     this.#index = index;
-    this.#source = new AppendSource(request.segmentPath);
     this.#visited = Visited.over(request.visited);
     this.#chance = new SecondChance(request.fileBytes, request.bytesLive);
     this.#purges.restoreClear(request.clearVersion);
@@ -140,51 +88,70 @@ class SegmentCopy {
   }
 
   async run(): Promise<CopyResult> {
-    let end = 0;
-    let appends: ScannedAppend[] = [];
-    for await (const append of scanAppends(this.#request.segmentPath)) {
-      end = append.at + appendBytes(append.header);
-      appends.push(append);
-      if (appends.length < APPENDS_PER_READ) continue;
-      await this.#look(appends);
-      appends = [];
-      if (this.#isStopped) return { isComplete: false, end, renew: undefined };
+    const { segmentPath } = this.#request;
+    try {
+      this.#source = fromSource(() => new AppendSource(segmentPath));
+      await this.#goThrough();
+      return { isComplete: !this.#isStopped, renew: this.#renew, fault: undefined };
+    } catch (error) {
+      if (!(error instanceof SourceFault)) throw error;
+      // What was copied so far is whole.
+      await this.#tell();
+      return { isComplete: false, renew: undefined, fault: error.kind };
+    } finally {
+      this.#source?.close();
+      this.#target?.close();
     }
-    await this.#look(appends);
+  }
+
+  async #goThrough(): Promise<void> {
+    let candidates: Candidate[] = [];
+    for await (const candidate of this.#candidates()) {
+      candidates.push(candidate);
+      if (candidates.length < APPENDS_PER_READ) continue;
+      await this.#look(candidates);
+      candidates = [];
+      if (this.#isStopped) return;
+    }
+    await this.#look(candidates);
     await this.#tell();
-    return { isComplete: !this.#isStopped, end, renew: this.#renew };
   }
 
-  close(): void {
-    this.#source.close();
-    this.#target?.close();
+  async *#candidates(): AsyncGenerator<Candidate> {
+    const { seen: told, segmentPath } = this.#request;
+    for (const { key, from } of told ?? []) yield { key, bodyAt: from.offset, append: undefined };
+    if (told !== undefined) return;
+    for await (const append of eachFromSource(scanAppends(segmentPath))) {
+      const bodyAt = append.at + APPEND_HEADER_BYTES + append.header.keyBytes;
+      yield { key: append.key, bodyAt, append };
+    }
   }
 
-  async #look(appends: readonly ScannedAppend[]): Promise<void> {
-    if (appends.length === 0) return;
-    const records = await this.#index.getMany(appends.map(({ key }) => entryKey(key)));
-    for (let at = 0; at < appends.length && !this.#isStopped; at++) {
-      const live = this.#liveAt(appends[at], records[at]);
+  async #look(candidates: readonly Candidate[]): Promise<void> {
+    if (candidates.length === 0) return;
+    const records = await this.#index.getMany(candidates.map(({ key }) => entryKey(key)));
+    for (let at = 0; at < candidates.length && !this.#isStopped; at++) {
+      const live = this.#liveAt(candidates[at], records[at]);
       if (live !== undefined) await this.#settle(live);
     }
   }
 
-  #liveAt(append: ScannedAppend | undefined, record: Buffer | undefined): Live | undefined {
-    if (append === undefined || record === undefined || record.length <= RECORD_HEAD_BYTES) return;
+  #liveAt(candidate: Candidate | undefined, record: Buffer | undefined): Live | undefined {
+    if (candidate === undefined || record === undefined) return;
+    if (record.length <= RECORD_HEAD_BYTES) return;
     const { segment, offset } = pointerOf(record);
-    const bodyAt = append.at + APPEND_HEADER_BYTES + append.header.keyBytes;
-    if (segment !== this.#request.segment || offset !== bodyAt) return;
-    const decoded = decodeRecord(Buffer.from(append.key), record);
+    if (segment !== this.#request.segment || offset !== candidate.bodyAt) return;
+    const keyBytes = Buffer.from(candidate.key);
+    const decoded = decodeRecord(keyBytes, record);
     if (decoded === undefined) {
-      this.#damaged.push(seen(append.key, record));
+      this.#damaged.push(seen(candidate.key, record));
       return;
     }
-    return { append, record, decoded };
+    return { ...candidate, record, decoded, keyBytes };
   }
 
   async #settle(live: Live): Promise<void> {
-    const { append, record } = live;
-    const { key } = append;
+    const { key, record, decoded } = live;
     const isFull =
       this.#moves.length + this.#evicted.length + this.#dead.length >= BATCH_ENTRIES_MAX ||
       this.#copiedBytes >= BATCH_BYTES;
@@ -198,36 +165,46 @@ class SegmentCopy {
     }
     const verdict = this.#judge(live);
     if (verdict === 'evict') this.#evicted.push(seen(key, record));
-    else if (append.header.bodyBytes > WHOLE_BODY_BYTES_MAX) this.#renew = key;
+    else if (decoded.storedBytes > WHOLE_BODY_BYTES_MAX) this.#renew = key;
     else await this.#copy(live, verdict === 'dear');
   }
 
-  #judge({ append, record, decoded }: Live): 'visited' | 'dear' | 'evict' {
+  #judge({ key, keyBytes, record, decoded }: Live): 'visited' | 'dear' | 'evict' {
     if (this.#request.keep === 'all') return wasSpared(record) ? 'dear' : 'visited';
     if (this.#request.keep === 'nothing') return 'evict';
-    const isAlone = append.header.bodyBytes > WHOLE_BODY_BYTES_MAX;
+    const isAlone = decoded.storedBytes > WHOLE_BODY_BYTES_MAX;
     return this.#chance.judge({
       // A body that stands alone is not copied, so it takes nothing of the half.
-      bytes: isAlone ? 0 : appendBytes(append.header),
-      visited: this.#visited.has(append.key),
+      bytes: isAlone ? 0 : occupiedBytesOf(keyBytes.length, record),
+      visited: this.#visited.has(key),
       costMs: decoded.costMs,
       wasSpared: wasSpared(record),
     });
   }
 
-  async #copy({ append, record }: Live, isSpared: boolean): Promise<void> {
-    const bytes = this.#source.read(append);
+  async #copy(live: Live, isSpared: boolean): Promise<void> {
+    const { key, keyBytes, record } = live;
+    const bytes = fromSource(() => this.#read(live));
     if (bytes === undefined) {
-      this.#damaged.push(seen(append.key, record));
+      this.#damaged.push(seen(key, record));
       return;
     }
     const target = await this.#targetFor(bytes.length);
     if (target === undefined) return;
     const at = target.append(bytes);
     this.#copiedBytes += bytes.length;
-    const offset = at + APPEND_HEADER_BYTES + append.header.keyBytes;
+    const offset = at + APPEND_HEADER_BYTES + keyBytes.length;
     const to: Pointer = { segment: target.id, offset };
-    this.#moves.push({ ...seen(append.key, record), to, isSpared });
+    this.#moves.push({ ...seen(key, record), to, isSpared });
+  }
+
+  /**
+   * The append, or one that is made of the record and the body where what stands around the body is
+   * damaged; undefined when the body is.
+   */
+  #read({ append, keyBytes, decoded }: Live): Buffer | undefined {
+    const found = append === undefined ? undefined : this.#source?.read(append);
+    return found ?? this.#source?.remake(keyBytes, decoded);
   }
 
   /** A target with room; undefined when the job is to stop. */

@@ -8,9 +8,9 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
-import { Pace } from '../store/backup/pace.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { ENTRY_BYTE } from '../store/index/index-keys.ts';
+import { RateLimit } from '../store/space/rate-limit.ts';
 
 export interface ExportRequest {
   readonly indexPath: string;
@@ -71,7 +71,7 @@ class Export {
   readonly #source: Database;
   readonly #target: Database;
   readonly #port: MessagePort;
-  readonly #pace: Pace;
+  readonly #pace: RateLimit;
   #isCancelled = false;
   #records = 0;
 
@@ -79,7 +79,7 @@ class Export {
     this.#source = source;
     this.#target = target;
     this.#port = port;
-    this.#pace = new Pace(bytesPerSecond);
+    this.#pace = new RateLimit(bytesPerSecond);
   }
 
   async run(): Promise<ExportResult> {

@@ -7,6 +7,7 @@ import { pointerOf, RECORD_HEAD_BYTES, versionOf } from '../../protocol/record.t
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { keyOfEntryKey } from '../store/index/index-keys.ts';
 import type { SeenAt } from '../store/operations.ts';
+import { successor } from '../store/space/key-ranges.ts';
 
 export interface PointingRequest {
   readonly indexPath: string;
@@ -56,7 +57,7 @@ async function find(
       const last = entries.at(-1)?.[0];
       if (last === undefined) return { pointing, next: undefined };
       if (scanned >= ENTRIES_PER_STRETCH || pointing.length >= POINTING_MAX) {
-        return { pointing, next: Buffer.concat([last, Buffer.from([0])]) };
+        return { pointing, next: successor(last) };
       }
     }
   } finally {

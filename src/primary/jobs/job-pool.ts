@@ -7,7 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
 import type { CheckRequest, CheckResult } from './check-tables.ts';
-import type { CopyRequest, CopyResult } from './copy-segment.ts';
+import type { CopyRequest, CopyResult } from './copy-messages.ts';
 import type { ExportRequest, ExportResult } from './export-index.ts';
 import type { PointingRequest, PointingResult } from './find-pointing.ts';
 import type { RecountRequest, RecountResult } from './recount.ts';

@@ -16,6 +16,7 @@ import {
 import { occupiedBytesOf } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryRange } from '../store/index/index-keys.ts';
+import { isCleared } from '../store/purges.ts';
 import type { EntryCounts, SegmentCount } from '../store/recounted.ts';
 
 export interface RecountRequest {
@@ -70,7 +71,7 @@ async function count(
       if (isEnded()) return undefined;
       for (const [indexKey, found] of entries) {
         const record = withWholeHead(found);
-        if (versionOf(record) <= clearVersion) continue;
+        if (isCleared(versionOf(record), clearVersion)) continue;
         counted += 1;
         // The lane cannot take a damaged record out of a segment's accounting either.
         if (isIntact(indexKey.subarray(1), record)) addTo(segments, indexKey.length - 1, record);

@@ -17,8 +17,7 @@ export interface WalkRequest {
 }
 
 export interface WalkResult {
-  readonly appends: number;
-  /** Where the last append ended; 0 where there is none. */
+  /** Where the last append ended that could be read; 0 where there is none. */
   readonly end: number;
   /** Whether there is no such file. */
   readonly isMissing: boolean;
@@ -44,7 +43,6 @@ async function walk(
   { segmentPath, segment }: WalkRequest,
 ): Promise<WalkResult> {
   const pointing: SeenRecord[] = [];
-  let appends = 0;
   let end = 0;
   let isMissing = false;
   let keys: string[] = [];
@@ -59,16 +57,17 @@ async function walk(
   };
   try {
     for await (const append of scanAppends(segmentPath)) {
-      appends += 1;
       end = append.at + appendBytes(append.header);
       keys.push(append.key);
       if (keys.length >= KEYS_PER_READ) await look();
     }
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // What the disk cannot read ends the walk as damage does.
+    if (code !== 'ENOENT' && code !== 'EIO') throw error;
     // Granted and never created, or unlinked before.
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    isMissing = true;
+    isMissing = code === 'ENOENT';
   }
   if (keys.length > 0) await look();
-  return { appends, end, isMissing, pointing };
+  return { end, isMissing, pointing };
 }

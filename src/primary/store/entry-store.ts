@@ -12,7 +12,7 @@ import { readRecordSync, readRecords } from './index/record-reads.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
-import type { SegmentStats } from './segment-stats.ts';
+import type { LossCause, SegmentStats } from './segment-stats.ts';
 import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
@@ -48,7 +48,7 @@ export class EntryStore {
   readonly #warm: WarmSet<string>;
 
   /** Segments whose files are gone, although records point into them. */
-  readonly #lost = new Set<number>();
+  readonly #lost = new Map<number, LossCause>();
   readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
 
   private constructor(
@@ -80,8 +80,13 @@ export class EntryStore {
   }
 
   /** The file of a segment is gone: what points into it counts as evicted from now on. */
-  noteLost(segment: number): void {
-    this.#lost.add(segment);
+  noteLost(segment: number, cause: LossCause = 'evicted'): void {
+    this.#lost.set(segment, cause);
+  }
+
+  /** Those segments, and why they are gone. */
+  get lost(): ReadonlyMap<number, LossCause> {
+    return this.#lost;
   }
 
   isLost(segment: number): boolean {
@@ -219,7 +224,9 @@ export class EntryStore {
     let bytes = 0;
     for (const id of this.#state.openSegments) {
       const stats = this.#state.segments.get(id);
-      if (stats !== undefined) bytes += Math.max(0, stats.fileBytes - stats.bytesWritten);
+      if (stats === undefined) continue;
+      const { fileBytes, bytesWritten, bytesStreamed } = stats;
+      bytes += Math.max(0, fileBytes - Math.max(bytesWritten, bytesStreamed));
     }
     return bytes;
   }
@@ -275,6 +282,11 @@ export class EntryStore {
 
   markDropping(id: number): Promise<boolean> {
     return this.#run(operations.markDropping(id));
+  }
+
+  /** Corrects the counters of a sealed segment. REQUIRES: no record points into it. */
+  emptySegment(id: number): Promise<void> {
+    return this.#run(operations.emptySegment(id));
   }
 
   forgetSegment(id: number): Promise<void> {

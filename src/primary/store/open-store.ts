@@ -21,12 +21,14 @@ import {
 import { sealIndex } from './index/index-seal.ts';
 import { Recounting } from './recounting.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
+import type { LossCause } from './segment-stats.ts';
 import { Admission } from './space/admission.ts';
 import { DeadSegments } from './space/dead-segments.ts';
 import { Hand } from './space/hand.ts';
+import { LostSegments } from './space/lost-segments.ts';
 import { Pins } from './space/pins.ts';
 import { Reclaimer } from './space/reclaimer.ts';
-import { Reserve } from './space/reserve.ts';
+import { Reserve, reserveBytesFor } from './space/reserve.ts';
 import { surveySegmentFiles } from './space/segment-files.ts';
 import { SegmentReclaim } from './space/segment-reclaim.ts';
 import { Space } from './space/space.ts';
@@ -58,6 +60,8 @@ export interface OpenOptions {
   readonly onFailure: () => void;
   /** Whether somebody may still write the open segments of this writer. */
   readonly hasWriter: (writer: number) => boolean;
+  /** Segments whose files were gone before, while the store was open. */
+  readonly lost: ReadonlyMap<number, LossCause>;
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
@@ -73,8 +77,7 @@ interface Opened {
   readonly durability: Durability;
   readonly visited: Visited;
   readonly space: Space;
-  /** Segments with records whose files are missing. */
-  readonly lost: readonly number[];
+  readonly lost: ReadonlyMap<number, LossCause>;
   readonly unchecked: OpenedIndex['unchecked'];
 }
 
@@ -103,7 +106,7 @@ export class OpenStore {
   static async open(options: OpenOptions): Promise<OpenStore> {
     const { directory, settings, log, now } = options;
     await makeRoomToOpen(directory, settings.storeBytesMax, log);
-    const visited = await Visited.load(join(directory.path, 'visited'));
+    const visited = await Visited.load(join(directory.path, 'visited'), log);
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
     const opened = await openIndexChecked(directory, writeBufferBytes);
     const { index, lost: lostChanges } = opened;
@@ -126,10 +129,10 @@ export class OpenStore {
         lostChanges: lostChanges !== undefined,
       });
       entries.onFailure = options.onFailure;
-      const { hasWriter } = options;
-      const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log);
+      const { hasWriter, lost } = options;
+      const files = await surveySegmentFiles(directory, entries.segments, hasWriter, log, lost);
       await entries.settleSegments(files.sizes);
-      for (const id of files.lost) entries.noteLost(id);
+      for (const [id, cause] of files.lost) entries.noteLost(id, cause);
       const space = spaceFor(options, entries);
       await space.measure();
       const store = new OpenStore(options, {
@@ -201,13 +204,15 @@ export class OpenStore {
         segmentsPath,
         segmentBytes,
         visited,
+        roomBytes: () => -this.space.missingFor(0),
         bytesPerSecondMax: settings.reclaimBytesPerSecond,
         log,
         now,
       }),
       aheadBytes: Math.min(settings.workers, 4) * segmentBytes,
       garbagePercent: settings.reclaimGarbagePercent,
-      lost,
+      lost: new LostSegments({ store: entries, jobs, indexPath, log }, lost),
+      pins,
       log,
     });
     this.#timers = [
@@ -285,7 +290,7 @@ export class OpenStore {
     if (await this.reserve.isWhole()) return true;
     // One of another limit may be larger than all that this one allows.
     if (await this.reserve.giveUp()) await this.space.measure();
-    if (this.space.missingFor(this.reserve.bytes) > 0) return false;
+    if (!this.space.hasRoomForReserve) return false;
     return await this.reserve.make(() => !this.#isStopped && this.entries.failure === undefined);
   }
 }
@@ -297,6 +302,7 @@ function spaceFor({ directory, settings }: OpenOptions, entries: EntryStore): Sp
     storeBytesMax,
     freeBytesMin,
     indexSlackBytes: INDEX_SLACK_WRITE_BUFFERS * writeBufferBytesFor(storeBytesMax),
+    reserveBytes: reserveBytesFor(storeBytesMax),
     segmentBytes: () => entries.segmentBytes,
     unwrittenBytes: () => entries.unwrittenBytes,
   });

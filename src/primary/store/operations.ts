@@ -5,6 +5,7 @@
 import { BigCacheError } from '../../protocol/errors.ts';
 import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
 import { ABSENT, type CommitCondition, type Committed } from '../../segments/entry-writer.ts';
+import { STREAM_GRANT_BYTES } from '../../segments/segment-log.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
 import type { Recounted } from './recounted.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
@@ -130,6 +131,8 @@ export function extendSegment(writer: number, id: number, bytes: number): LaneOp
     apply: (transaction) => {
       const stats = transaction.segment(id);
       if (stats === undefined || !mayWrite(stats, writer)) throw new BigCacheError('STORE_FAILED');
+      // A stream asks for its next step when all before is in the file.
+      stats.bytesStreamed = Math.max(stats.bytesStreamed, bytes - STREAM_GRANT_BYTES);
       stats.fileBytes = Math.max(stats.fileBytes, bytes);
     },
   };
@@ -276,6 +279,14 @@ export function markDropping(id: number): LaneOperation<boolean> {
       return true;
     },
   };
+}
+
+/**
+ * Corrects the counters of a sealed segment into which no record points. REQUIRES: a search of the whole
+ * index found none, that began when it was sealed: records may only leave it since.
+ */
+export function emptySegment(id: number): LaneOperation<void> {
+  return { keys: [], apply: (transaction) => transaction.emptySegment(id) };
 }
 
 /** Forgets a segment whose file is gone. */

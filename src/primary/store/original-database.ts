@@ -2,10 +2,11 @@
  * The database of the Python original, opened without ever writing to it: LevelDB works on hard links
  * of its files (copies, where links cannot be made), and leaves those that it finds as they are.
  */
-import { copyFile, link, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { lockHolder } from '../directory/index-lock.ts';
+import { linkOrCopy } from '../directory/second-name.ts';
 import { CannotRunError } from '../exit.ts';
 
 /** One entry as the original stored it. */
@@ -40,8 +41,9 @@ export class OriginalDatabase {
     await rm(aside, { recursive: true, force: true });
     await mkdir(aside);
     for (const name of await readdir(source)) {
+      const file = join(source, name);
       // Whoever opens LOCK and closes it takes the lock away from the original.
-      if (name !== 'LOCK') await linkOrCopy(join(source, name), join(aside, name));
+      if (name !== 'LOCK' && (await stat(file)).isFile()) await linkOrCopy(file, join(aside, name));
     }
     const level = new ClassicLevel<Buffer, Buffer>(aside, {
       keyEncoding: 'buffer',
@@ -103,12 +105,4 @@ async function refuseOpened(source: string): Promise<void> {
   const holder = await lockHolder(source);
   if (holder === undefined) return;
   throw new CannotRunError(`${source} is in use by process ${holder}; stop the original first`);
-}
-
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  if (!(await stat(from)).isFile()) return;
-  await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
-    if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(error.code ?? '')) throw error;
-    await copyFile(from, to);
-  });
 }

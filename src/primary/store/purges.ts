@@ -59,6 +59,14 @@ function unpackArray(bytes: Buffer): unknown[] {
   }
 }
 
+/**
+ * Whether a clear took an entry of this version out of the counters. What has lost its version to damage
+ * has the version 0, and was counted where nothing was ever cleared.
+ */
+export function isCleared(version: number, clearVersion: number): boolean {
+  return clearVersion > 0 && version <= clearVersion;
+}
+
 export class Purges {
   /** Entries of this version and older are gone, whatever their key: the last clear. */
   #clearVersion = 0;
@@ -77,10 +85,6 @@ export class Purges {
 
   get size(): number {
     return this.#pending.size;
-  }
-
-  find(version: number): Purge | undefined {
-    return this.#pending.get(version);
   }
 
   add(purge: Purge): void {

@@ -35,11 +35,6 @@ export class Recounting {
     if (!this.#options.store.countsAreSure) this.#running ??= this.#run();
   }
 
-  /** Resolves when the counters are sure, or the recount was stopped. */
-  async done(): Promise<void> {
-    await this.#running;
-  }
-
   /** Ends the recount; a later start of the store begins it again. */
   async stop(): Promise<void> {
     this.#stopping.abort();

@@ -17,6 +17,11 @@ export interface SegmentStats {
   agedFromMs: number;
   /** End of the last committed body. */
   bytesWritten: number;
+  /**
+   * So much of a streamed body at least is in the file, committed or not. In memory alone: after a start
+   * it is 0.
+   */
+  bytesStreamed: number;
   /** Bytes of the appends that records point to, as `occupiedBytesOf` tells them. */
   bytesLive: number;
   /** Number of the records that point here. */
@@ -26,6 +31,13 @@ export interface SegmentStats {
   /** Size of the file once it is sealed; until then the size up to which it may grow. */
   fileBytes: number;
 }
+
+/**
+ * Why the bytes of a segment are gone although records point into it. `missing`: the file is not there.
+ * `unreadable`: the disk does not give it, and it had to make room. `evicted`: it was unlinked to make
+ * room for an index that took no writes.
+ */
+export type LossCause = 'missing' | 'unreadable' | 'evicted';
 
 const STATS_BYTES = 56;
 
@@ -41,6 +53,7 @@ export function newSegmentStats(
     state: SegmentState.open,
     agedFromMs,
     bytesWritten: 0,
+    bytesStreamed: 0,
     bytesLive: 0,
     records: 0,
     lastVersion: 0,
@@ -73,6 +86,7 @@ export function decodeSegmentStats(id: number, stored: Buffer): SegmentStats {
     state,
     agedFromMs: Number(bytes.readBigUInt64LE(8)),
     bytesWritten: Number(bytes.readBigUInt64LE(16)),
+    bytesStreamed: 0,
     bytesLive: Number(bytes.readBigUInt64LE(24)),
     records: Number(bytes.readBigUInt64LE(32)),
     lastVersion: Number(bytes.readBigUInt64LE(40)),

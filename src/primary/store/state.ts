@@ -71,6 +71,15 @@ export async function loadState(index: Index, lostChanges = false): Promise<Stor
   };
 }
 
+/**
+ * Has the next start go on as one that has found part of LevelDB's log lost: for whoever opens such an
+ * index before a server does, since the open itself leaves no trace of it.
+ */
+export async function noteLostChanges(index: Index): Promise<void> {
+  await index.del(metaKey('hand'), { sync: true });
+  await loadState(index, true);
+}
+
 /** Whether all versions of the epoch before `nextVersion` are given; an epoch has 2^32 of them. */
 export function epochIsSpent(nextVersion: number): boolean {
   return nextVersion % VERSIONS_PER_EPOCH === 0;

@@ -14,7 +14,8 @@ import type { EntryStore, Unused } from './entry-store.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
-import { RECLAIM_WRITER } from './space/segment-reclaim.ts';
+import type { LossCause } from './segment-stats.ts';
+import { RECLAIM_WRITER } from './space/copy-targets.ts';
 
 export type { StoreSettings } from './open-store.ts';
 
@@ -58,6 +59,8 @@ export class Storage {
   readonly #unsealed = new Map<number, number>();
   /** Bytes that must be free when the index is opened again. */
   readonly #roomBytes: number;
+  /** Segments that the store which failed had given up, and why. */
+  #lost: ReadonlyMap<number, LossCause> | undefined;
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -248,7 +251,10 @@ export class Storage {
     throw new BigCacheError(this.#isClosed ? 'STORE_CLOSED' : 'STORE_FAILED');
   }
 
-  async #start(hasWriter: (writer: number) => boolean): Promise<OpenStore> {
+  async #start(
+    hasWriter: (writer: number) => boolean,
+    lost: ReadonlyMap<number, LossCause> = new Map(),
+  ): Promise<OpenStore> {
     const { directory, settings, log, onDrop, onRetire, now } = this.#options;
     const open = await OpenStore.open({
       directory,
@@ -258,6 +264,7 @@ export class Storage {
       onRetire,
       now: now ?? Date.now,
       hasWriter,
+      lost,
       onFailure: () => this.#healing.begin(),
     });
     try {
@@ -304,6 +311,7 @@ export class Storage {
 
   async #openAgain(failed: OpenStore | undefined, release: () => Promise<boolean>): Promise<void> {
     this.#open = undefined;
+    this.#lost = failed?.entries.lost ?? this.#lost;
     await failed?.closeFiles();
     for (;;) {
       const isMoreHeld = await release();
@@ -311,7 +319,7 @@ export class Storage {
         const gone = [...this.#goneWriters];
         const isAlive = (writer: number): boolean =>
           writer !== RECLAIM_WRITER && !gone.includes(writer);
-        this.#open = await this.#start(isAlive);
+        this.#open = await this.#start(isAlive, this.#lost);
         // The opening has sealed what they left.
         for (const writer of gone) this.#goneWriters.delete(writer);
         return;

@@ -15,7 +15,8 @@ import {
 } from '../../protocol/record.ts';
 import { occupiedBytesOf } from '../../segments/format.ts';
 import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
-import { encodePurge, type Purge } from './purges.ts';
+import type { IndexChange } from './index/index-writes.ts';
+import { encodePurge, isCleared, type Purge } from './purges.ts';
 import { correct, type Recounted } from './recounted.ts';
 import {
   encodeSegmentStats,
@@ -24,11 +25,6 @@ import {
   type SegmentStats,
 } from './segment-stats.ts';
 import { epochIsSpent, type StoreState, VERSIONS_PER_EPOCH } from './state.ts';
-
-/** One change of the index. */
-export type IndexChange =
-  | { readonly type: 'put'; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: 'del'; readonly key: Buffer };
 
 export class Transaction {
   readonly nowMs: number;
@@ -194,6 +190,15 @@ export class Transaction {
     return id;
   }
 
+  /** No record points into the segment, whatever its counters say. */
+  emptySegment(id: number): void {
+    const stats = this.segment(id);
+    // A recount adds what it has found, so nothing else may correct the counters before it has ended.
+    if (stats?.state !== SegmentState.sealed || !this.#state.countsAreSure) return;
+    stats.bytesLive = 0;
+    stats.records = 0;
+  }
+
   forgetSegment(id: number): void {
     this.#segments.set(id, null);
   }
@@ -235,9 +240,9 @@ export class Transaction {
   /** Takes the current record of `key` out of the accounting. */
   #discount(key: string): void {
     const record = this.record(key);
-    if (record === undefined || versionOf(record) <= this.#clearVersion) return;
+    if (record === undefined || isCleared(versionOf(record), this.#clearVersion)) return;
     this.#count = this.#atLeastNothing(this.#count - 1);
-    // A damaged record cannot say where its body lies, so that space stays counted as live.
+    // A damaged record cannot say where its body lies: `emptySegment` corrects what stays counted there.
     const keyBytes = Buffer.from(key);
     if (!isIntact(keyBytes, record)) return;
     this.#credit(key, record);

@@ -8,9 +8,10 @@ import { withWholeHead } from '../../protocol/record.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
+import { type IndexChange, writeChanges } from './index/index-writes.ts';
 import { readRecords } from './index/record-reads.ts';
 import type { StoreState } from './state.ts';
-import { type IndexChange, Transaction } from './transaction.ts';
+import { Transaction } from './transaction.ts';
 
 /** One change, judged and applied inside a batch. */
 export interface LaneOperation<T> {
@@ -61,11 +62,6 @@ export class WriteLane {
   /** Why writes are refused since a batch failed; undefined while the lane works. */
   get failure(): Error | undefined {
     return this.#failure;
-  }
-
-  /** Operations that wait for a batch. */
-  get waiting(): number {
-    return this.#waiting.length;
   }
 
   /**
@@ -172,7 +168,7 @@ export class WriteLane {
   /** A batch that is synced has everything before it on disk as well. */
   async #write(batch: Waiting[], changes: IndexChange[], mustSync: boolean): Promise<void> {
     const sync = mustSync || this.#barrier.syncsEachBatch;
-    await this.#index.batch(changes, { sync });
+    await writeChanges(this.#index, changes, sync);
     this.#barrier.wrote(segmentsOf(batch));
     if (sync) await this.#barrier.syncRotatedLogs();
   }

@@ -6,12 +6,12 @@ import { runRebuild } from '../../../src/primary/commands/rebuild/command.ts';
 import { runVerify } from '../../../src/primary/commands/verify/command.ts';
 import { SEGMENT_RANGE, segmentIdOfKey } from '../../../src/primary/store/index/index-keys.ts';
 import { decodeSegmentStats } from '../../../src/primary/store/segment-stats.ts';
-import { RECLAIM_WRITER } from '../../../src/primary/store/space/segment-reclaim.ts';
+import { RECLAIM_WRITER } from '../../../src/primary/store/space/copy-targets.ts';
 import { VerifiedWalk } from '../../../src/segments/verified-walk.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { TestServer } from '../../workers/store/segment-store-setup.ts';
 import { bytesOf, pattern, RAW_META } from '../../workers/store/store-subject.ts';
-import { outcomeOf, QUIET, readAll, segmentPath, withIndex } from './stopped-store-setup.ts';
+import { outcomeOf, QUIET, readAll, segmentPath, TRUST, withIndex } from './stopped-store-setup.ts';
 
 const MiB = 2 ** 20;
 const HOT = Array.from({ length: 20 }, (_, nth) => `page/${nth}`);
@@ -63,7 +63,7 @@ describe('a store in which room was made', () => {
     await reclaimedStore(path);
     await isSound(path);
     assert.ok((await copiedSegments(path)) > 0);
-    const { code, out } = await outcomeOf((write) => runRebuild(path, true, write, QUIET));
+    const { code, out } = await outcomeOf((write) => runRebuild(path, TRUST, write, QUIET));
     assert.equal(code, 0, out);
     await isSound(path);
     assert.ok((await copiedSegments(path)) > 0);

@@ -124,4 +124,8 @@ export async function outcomeOf(
   return { code, out };
 }
 
+/** Flags of a rebuild. */
+export const TRUST = { isTrusted: true, isForced: false };
+export const PLAIN = { isTrusted: false, isForced: false };
+
 export const QUIET = { isTTY: false, write: () => undefined };

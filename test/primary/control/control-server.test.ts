@@ -121,7 +121,8 @@ describe('a command', () => {
     const { directory } = await listening(t, service);
     const client = await ControlClient.connect(directory);
     const shares: number[] = [];
-    assert.deepEqual(await client?.ask(BACKUP, ({ share }) => shares.push(share)), STATUS);
+    const onProgress = ({ share }: { share: number }) => shares.push(share);
+    assert.deepEqual(await client?.ask(BACKUP, { onProgress }), STATUS);
     assert.deepEqual(shares, [0.25, 1]);
   });
 

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { DamagedStoreError } from '../../../src/primary/directory/damaged-store.ts';
 import { openDirectory } from '../../../src/primary/directory/directory.ts';
 import { CannotRunError } from '../../../src/primary/exit.ts';
 
@@ -126,6 +127,18 @@ describe('a new store', () => {
     await directory.release();
   });
 
+  it('is rid of what killed commands have left in it, and of nothing else', async () => {
+    const path = await madeStore();
+    for (const name of ['.index-look', '.import-source']) {
+      mkdirSync(join(path, name));
+      writeFileSync(join(path, name, 'CURRENT'), 'MANIFEST-000001\n');
+    }
+    for (const name of ['.probe', '.reopening', '.mine']) writeFileSync(join(path, name), 'x');
+    await (await openDirectory(path)).release();
+    const dotted = readdirSync(path).filter((name) => name.startsWith('.'));
+    assert.deepEqual(dotted, ['.mine']);
+  });
+
   it('gets back a folder that was lost empty', async () => {
     const first = await openDirectory(scratch);
     await first.release();
@@ -208,7 +221,9 @@ function runAsNobody(path: string): Promise<{ stdout: string }> {
 
 describe('a directory that is not ours is refused untouched', () => {
   it('when it holds foreign files', async () => {
-    for (const name of ['a.txt', 'b.txt', 'c.txt', 'd.txt']) writeFileSync(join(scratch, name), '');
+    for (const name of ['a.txt', 'b.txt', 'c.txt', 'd.txt', '.probe']) {
+      writeFileSync(join(scratch, name), '');
+    }
     await refuses(scratch, /not BigCache's: "a.txt", "b.txt", "c.txt" and 1 more/);
   });
 
@@ -238,6 +253,11 @@ describe('a damaged store is refused untouched', () => {
     const path = await madeStore();
     rmSync(join(path, 'bigcache.json'));
     await refuses(path, /holds index, segments but no bigcache\.json/);
+    // What a server or LevelDB may leave beside the files of the database is ours too.
+    for (const name of ['CHECKING', 'CLOSED', 'CLOSED.partial', '000007.dbtmp']) {
+      writeFileSync(join(path, 'index', name), '');
+    }
+    await assert.rejects(openDirectory(path), DamagedStoreError);
   });
 
   it('when bigcache.json is damaged', async () => {

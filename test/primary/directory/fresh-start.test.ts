@@ -16,8 +16,11 @@ import { DamagedStoreError } from '../../../src/primary/directory/damaged-store.
 import { openDirectory, reenterDirectory } from '../../../src/primary/directory/directory.ts';
 import { quarantineStore } from '../../../src/primary/directory/fresh-start.ts';
 import { reportQuarantine } from '../../../src/primary/directory/quarantine-report.ts';
+import { openForRebuild } from '../../../src/primary/directory/stopped-store.ts';
 import { CannotRunError } from '../../../src/primary/exit.ts';
+import { restoreOffline } from '../../../src/primary/store/backup/restore.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
+import { TestServer } from '../../workers/store/segment-store-setup.ts';
 
 type Test = Parameters<typeof temporaryDirectory>[0];
 const DAMAGE = new DamagedStoreError('the index is damaged');
@@ -77,6 +80,25 @@ describe('a fresh start', () => {
       assert.deepEqual(damagedStores(path), ['damaged-123']);
       assert.equal(readdirSync(join(path, 'quarantine', 'damaged-123')).length, 4);
     }
+  });
+
+  it('that died in its middle is finished by a command too, before it looks at the store', async (t) => {
+    const path = await madeStore(t);
+    mkdirSync(join(path, '.damaged-123'));
+    renameSync(join(path, 'index'), join(path, '.damaged-123', 'index'));
+    const { bytesPerSecond, signal } = { bytesPerSecond: 1e9, signal: AbortSignal.timeout(60_000) };
+    const backup = await temporaryDirectory(t);
+    await (await TestServer.start(backup)).stop();
+    await restoreOffline(path, { from: backup, bytesPerSecond, signal }, false);
+    const directory = await openDirectory(path);
+    await directory.release();
+    assert.ok(!directory.isNew);
+    assert.equal(readdirSync(join(path, 'quarantine', 'damaged-123')).length, 4);
+    const other = await madeStore(t);
+    mkdirSync(join(other, '.damaged-5'));
+    renameSync(join(other, 'index'), join(other, '.damaged-5', 'index'));
+    await assert.rejects(openForRebuild(other), /holds no segments/);
+    assert.equal(readdirSync(join(other, 'quarantine', 'damaged-5')).length, 4);
   });
 
   it('helps a directory that lacks what makes it a store, and only when it is asked for', async (t) => {

@@ -168,7 +168,6 @@ describe('a walk over the keys of a segment', () => {
     const segmentPath = join(segmentsPath, segmentFileName(1));
     const found = await walkSegment({ indexPath, segmentPath, segment: 1 });
     assert.deepEqual(found, {
-      appends: 3,
       end: 327,
       isMissing: false,
       pointing: [{ key: 'here', version: 7 }],
@@ -186,8 +185,8 @@ describe('a walk over the keys of a segment', () => {
     for (const key of keys) await index.put(entryKey(key), versioned(key, 1, { segment: 1 }));
     const { indexPath, segmentsPath } = directory;
     const segmentPath = join(segmentsPath, segmentFileName(1));
-    const { appends, pointing } = await walkSegment({ indexPath, segmentPath, segment: 1 });
-    assert.deepEqual([appends, pointing.length], [700, 100]);
+    const { pointing } = await walkSegment({ indexPath, segmentPath, segment: 1 });
+    assert.equal(pointing.length, 100);
     await log.sealAll();
   });
 
@@ -195,6 +194,6 @@ describe('a walk over the keys of a segment', () => {
     const { directory } = await openedIndex(t);
     const segmentPath = join(directory.segmentsPath, segmentFileName(9));
     const found = await walkSegment({ indexPath: directory.indexPath, segmentPath, segment: 9 });
-    assert.deepEqual(found, { appends: 0, end: 0, isMissing: true, pointing: [] });
+    assert.deepEqual(found, { end: 0, isMissing: true, pointing: [] });
   });
 });

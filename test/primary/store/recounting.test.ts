@@ -20,6 +20,7 @@ import {
 } from '../../../src/primary/store/segment-stats.ts';
 import { pointerOf, versionOf } from '../../../src/protocol/record.ts';
 import { occupiedBytesOf } from '../../../src/segments/format.ts';
+import { eventually } from '../../eventually.ts';
 import { openedIndex, recordOf, SILENT } from './store-setup.ts';
 
 const WRITER = 1;
@@ -79,7 +80,7 @@ async function recountWhile(
   const recounting = new Recounting({ store, jobs: { recount: held }, indexPath, log: SILENT });
   t.after(() => recounting.stop());
   recounting.start();
-  await recounting.done();
+  await eventually(() => store.countsAreSure);
 }
 
 describe('a recount', () => {

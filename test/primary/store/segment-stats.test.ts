@@ -20,6 +20,7 @@ const stats: fc.Arbitrary<SegmentStats> = fc.record(
     state: fc.constantFrom(...Object.values(SegmentState)),
     agedFromMs: fc.maxSafeNat(),
     bytesWritten: fc.maxSafeNat(),
+    bytesStreamed: fc.constant(0),
     bytesLive: fc.maxSafeNat(),
     records: fc.maxSafeNat(),
     lastVersion: fc.maxSafeNat(),
@@ -41,7 +42,8 @@ describe('the accounting of a segment', () => {
     const { id, writer, state, agedFromMs, fileBytes, ...rest } = newSegmentStats(5, 2, 99, 4096);
     assert.deepEqual([id, writer, state], [5, 2, SegmentState.open]);
     assert.deepEqual([agedFromMs, fileBytes], [99, 4096]);
-    assert.deepEqual(rest, { bytesWritten: 0, bytesLive: 0, records: 0, lastVersion: 0 });
+    const nothing = { bytesWritten: 0, bytesStreamed: 0, bytesLive: 0, records: 0, lastVersion: 0 };
+    assert.deepEqual(rest, nothing);
   });
 
   it('that is cut short is refused', () => {

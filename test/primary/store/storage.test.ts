@@ -209,7 +209,10 @@ describe('a file among the segments', () => {
       [2, newSegmentStats(2, 0, 0, 64)],
     ]);
     const { lost } = await surveySegmentFiles(directory, segments, () => false, log);
-    assert.deepEqual(lost, [1]);
+    assert.deepEqual([...lost], [[1, 'missing']]);
+    const known = new Map([[1, 'evicted' as const]]);
+    const again = await surveySegmentFiles(directory, segments, () => false, log, known);
+    assert.deepEqual([...again.lost], [...known], 'which was told when it went');
     assert.deepEqual(
       lines.map(({ segment, entries }) => [segment, entries]),
       [[1, 3]],

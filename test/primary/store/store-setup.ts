@@ -13,6 +13,12 @@ import { temporaryDirectory } from '../../temporary-directory.ts';
 
 export const SILENT = pino({ level: 'silent' });
 
+/** A log whose messages, from warnings on, go to `messages`. */
+export function logTo(messages: string[]): pino.Logger {
+  const write = (line: string): void => void messages.push(JSON.parse(line).msg);
+  return pino({ level: 'warn' }, { write });
+}
+
 type Test = Parameters<typeof temporaryDirectory>[0];
 
 /** A store's directory with its index, both given up when the test ends. */
@@ -85,18 +91,14 @@ export function holdWrites(index: Index): HeldWrites {
   const released = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const batch = index.batch.bind(index) as (...args: unknown[]) => Promise<void>;
-  Object.assign(index, {
-    batch: async (...args: unknown[]) => {
-      arrive();
-      await released;
-      await batch(...args);
-    },
+  const end = beforeWrites(index, async () => {
+    arrive();
+    await released;
   });
   return {
     reached,
     letGo: () => {
-      Reflect.deleteProperty(index, 'batch');
+      end();
       letGo();
     },
   };
@@ -105,8 +107,31 @@ export function holdWrites(index: Index): HeldWrites {
 /** Has every write of the index fail like LevelDB's own; answers how to end that. */
 export function failWrites(index: Index, message: string, code: string): () => void {
   const error = Object.assign(new Error(message), { code });
-  Object.assign(index, { batch: () => Promise.reject(error) });
+  return beforeWrites(index, () => Promise.reject(error));
+}
+
+/** Has `before` run, and resolve, before each write of the index; answers how to end that. */
+export function beforeWrites(
+  index: Index,
+  before: (options: { readonly sync: boolean }) => Promise<void>,
+): () => void {
+  const begin = index.batch.bind(index) as () => ChainedBatch;
+  Object.assign(index, {
+    batch: () => {
+      const batch = begin();
+      const write = batch.write.bind(batch);
+      batch.write = async (options) => {
+        await before(options);
+        await write(options);
+      };
+      return batch;
+    },
+  });
   return () => {
     Reflect.deleteProperty(index, 'batch');
   };
+}
+
+interface ChainedBatch {
+  write(options: { readonly sync: boolean }): Promise<void>;
 }

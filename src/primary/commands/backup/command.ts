@@ -2,15 +2,12 @@
  * `bigcache backup`: has the running server make a backup, or makes it of a stopped store, and tells
  * how far it is.
  */
-import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { pino } from 'pino';
 import type { Config } from '../../../protocol/config.ts';
-import { openDirectory } from '../../directory/directory.ts';
-import { CannotRunError } from '../../exit.ts';
+import { openStoppedStore } from '../../directory/stopped-store.ts';
 import type { BackupRequest, BackupResult } from '../../store/backup/backups.ts';
-import { Cancelled } from '../../store/backup/refusals.ts';
-import { Storage } from '../../store/storage.ts';
+import { backUpStoppedStore } from '../../store/backup/stopped-store-backup.ts';
 import { watchInterruption } from '../interruption.ts';
 import { placedText } from '../placed-text.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
@@ -26,7 +23,7 @@ export async function runBackup(
   terminal: ProgressOutput = STDERR,
 ): Promise<number> {
   const progress = new Progress(terminal);
-  const interruption = watchInterruption(new Cancelled('backup', 'it was interrupted'));
+  const interruption = watchInterruption('the backup was interrupted; nothing is left of it');
   const request = {
     to: resolve(to),
     bytesPerSecond,
@@ -49,35 +46,20 @@ export async function runBackup(
 type OwnRequest = Required<BackupRequest>;
 
 async function backUp(config: Config, request: OwnRequest): Promise<BackupResult> {
-  const server = await runningServer(config.dbPath);
+  const server = await runningServer(config.dbPath, request.signal);
   if (server === undefined) return await backUpOffline(config, request);
   const { to, bytesPerSecond, signal, onProgress } = request;
-  signal.addEventListener('abort', () => server.close());
-  return await server.ask({ op: 'backup', to, bytesPerSecond }, ({ share, entries }) =>
-    onProgress(share, entries),
+  return await server.ask(
+    { op: 'backup', to, bytesPerSecond },
+    { signal, onProgress: ({ share, entries }) => onProgress(share, entries) },
   );
 }
 
-/** Opens the store as a server would, without workers. */
 async function backUpOffline(config: Config, request: OwnRequest): Promise<BackupResult> {
-  // Opening a directory that holds nothing would make a store of it.
-  const isStore = await stat(join(config.dbPath, 'bigcache.json')).catch(() => undefined);
-  if (isStore === undefined) throw new CannotRunError(`there is no store in ${config.dbPath}`);
-  const directory = await openDirectory(config.dbPath);
+  const directory = await openStoppedStore(config.dbPath);
+  const level = config.logLevel === 'info' ? 'error' : config.logLevel;
   try {
-    const storage = await Storage.open({
-      directory,
-      settings: config,
-      log: pino({ level: config.logLevel === 'info' ? 'error' : config.logLevel }, process.stderr),
-      onDrop: () => undefined,
-      onRetire: () => undefined,
-      sealAll: async () => undefined,
-    });
-    try {
-      return await storage.backUp(request);
-    } finally {
-      await storage.close();
-    }
+    return await backUpStoppedStore({ directory, request, log: pino({ level }, process.stderr) });
   } finally {
     await directory.release();
   }

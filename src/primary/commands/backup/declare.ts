@@ -10,7 +10,7 @@ export const BACKUP: CommandSpec = {
   description:
     'Makes a copy of the store as it is at one moment, while its server runs or is stopped. The ' +
     'copy is a store itself.',
-  usage: '--to <directory>',
+  usage: '--to <directory> [--rate <size>] [--db-path <directory>] [options]',
   sharedFlags: ['db-path', 'log-level'],
   declare: (command) => {
     command

@@ -6,8 +6,7 @@ import { pino } from 'pino';
 import type { Config } from '../../../protocol/config.ts';
 import { BigCacheError } from '../../../protocol/errors.ts';
 import { openDirectory } from '../../directory/directory.ts';
-import { CannotRunError } from '../../exit.ts';
-import { INTERRUPTED } from '../command-spec.ts';
+import { CannotRunError, INTERRUPTED } from '../../exit.ts';
 import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import type { ImportCounts } from './checkpoint.ts';
@@ -52,7 +51,8 @@ export async function runImport(
 const entriesOf = (counts: ImportCounts): number => counts.json + counts.raw;
 
 /** The report, ending with a line break. */
-export function report({ counts, isComplete, wasResumed }: ImportResult, path: string): string {
+export function report(result: ImportResult, path: string): string {
+  const { counts, isComplete, wasResumed, ignored } = result;
   const lines = [
     `${entriesOf(counts)} entries imported into ${path}: ` +
       `${counts.json} JSON, ${counts.raw} raw${wasResumed ? ' (an earlier import included)' : ''}`,
@@ -60,6 +60,9 @@ export function report({ counts, isComplete, wasResumed }: ImportResult, path: s
   for (const reason of Object.keys(SKIP_REASONS) as SkipReason[]) {
     const skipped = counts.skipped[reason];
     if (skipped > 0) lines.push(`${skipped} skipped: ${SKIP_REASONS[reason]}`);
+  }
+  if (ignored !== undefined) {
+    lines.push(`an earlier import was not gone on with: ${ignored}; this one began anew`);
   }
   if (!isComplete) lines.push('interrupted; run the same command again to go on');
   return `${lines.join('\n')}\n`;

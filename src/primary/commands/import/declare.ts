@@ -9,7 +9,7 @@ export const IMPORT: CommandSpec = {
   description:
     'Imports the database of the Python original, which must be stopped and is never written to. ' +
     'An interrupted import goes on when it is run again.',
-  usage: '--from <directory>',
+  usage: '--from <directory> [--db-path <directory>] [options]',
   sharedFlags: [
     'db-path',
     'max-size',

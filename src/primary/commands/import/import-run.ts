@@ -6,14 +6,15 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Kind } from '../../../protocol/record.ts';
+import { Kind, pointerOf } from '../../../protocol/record.ts';
 import { EntryWriter } from '../../../segments/entry-writer.ts';
 import { SegmentLog } from '../../../segments/segment-log.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
 import { CannotRunError } from '../../exit.ts';
 import { OriginalDatabase, type OriginalItem } from '../../store/original-database.ts';
 import { Storage, type StoreSettings } from '../../store/storage.ts';
-import { type Checkpoint, CheckpointFile, type ImportCounts, newCounts } from './checkpoint.ts';
+import { CheckpointFile, type ImportCounts, newCounts } from './checkpoint.ts';
+import { DiskBarrier } from './disk-barrier.ts';
 import { convertItem } from './original-entry.ts';
 
 export interface ImportOptions {
@@ -35,6 +36,8 @@ export interface ImportResult {
   readonly isComplete: boolean;
   /** Whether an earlier import was gone on with. */
   readonly wasResumed: boolean;
+  /** Why an earlier import was not gone on with; undefined where there was none, or it was. */
+  readonly ignored: string | undefined;
 }
 
 const ITEMS_PER_CHUNK = 256;
@@ -42,6 +45,7 @@ const CHECKPOINT_EVERY_ITEMS = 8192;
 /** The writer of the segments: no worker has this number, and none runs meanwhile. */
 const IMPORT_WRITER = 1;
 const SEAL_POLL_MS = 5;
+const LOST_CHANGES = { ignored: 'part of what it stored is lost' };
 
 /** Imports everything that can be. Throws a CannotRunError when source or store do not allow it. */
 export async function importOriginal(options: ImportOptions): Promise<ImportResult> {
@@ -51,8 +55,12 @@ export async function importOriginal(options: ImportOptions): Promise<ImportResu
   const aside = join(options.directory.path, '.import-source');
   const source = await OriginalDatabase.open(from, aside);
   try {
-    const checkpoints = new CheckpointFile(options.directory.path, from);
-    return await importInto(options, source, checkpoints);
+    const target = await openTarget(options);
+    try {
+      return await importInto(options, source, target, from);
+    } finally {
+      await target.close();
+    }
   } finally {
     await source.close();
   }
@@ -61,39 +69,45 @@ export async function importOriginal(options: ImportOptions): Promise<ImportResu
 async function importInto(
   options: ImportOptions,
   source: OriginalDatabase,
-  checkpoints: CheckpointFile,
+  target: Target,
+  from: string,
 ): Promise<ImportResult> {
-  const target = await openTarget(options);
-  try {
-    const resumed = await checkpoints.read();
-    const counts = resumed?.counts ?? newCounts();
-    let done: Checkpoint | undefined = resumed;
-    let sinceCheckpoint = 0;
-    for await (const items of source.chunksAfter(resumed?.after, ITEMS_PER_CHUNK)) {
-      await Promise.all(items.map((item) => importItem(item, target.writer, options, counts)));
-      const after = items.at(-1)?.key ?? Buffer.alloc(0);
-      done = { after, counts };
-      sinceCheckpoint += items.length;
-      if (sinceCheckpoint >= CHECKPOINT_EVERY_ITEMS) {
-        await checkpoints.write(done);
-        sinceCheckpoint = 0;
-      }
-      options.onProgress(await source.shareBefore(after), counts);
-      if (!options.shouldStop()) continue;
-      await checkpoints.write(done);
-      return { counts, isComplete: false, wasResumed: resumed !== undefined };
+  const { path, instanceId } = options.directory;
+  const { clearVersion } = target;
+  const checkpoints = new CheckpointFile(path, { from, instanceId, clearVersion });
+  const earlier = target.hasLostChanges ? LOST_CHANGES : await checkpoints.read();
+  const ignored = earlier !== undefined && 'ignored' in earlier ? earlier.ignored : undefined;
+  const resumed = earlier !== undefined && 'after' in earlier ? earlier : undefined;
+  if (ignored !== undefined) await checkpoints.remove();
+  const counts = resumed?.counts ?? newCounts();
+  const result = { counts, wasResumed: resumed !== undefined, ignored };
+  /** Notes that all is done up to `after`, once that outlasts a power failure. */
+  const note = async (after: Buffer): Promise<void> => {
+    await target.disk.sync();
+    await checkpoints.write({ after, counts });
+  };
+  let sinceCheckpoint = 0;
+  if (options.shouldStop()) return { ...result, isComplete: false };
+  for await (const items of source.chunksAfter(resumed?.after, ITEMS_PER_CHUNK)) {
+    await Promise.all(items.map((item) => importItem(item, target, options, counts)));
+    const after = items.at(-1)?.key ?? Buffer.alloc(0);
+    options.onProgress(await source.shareBefore(after), counts);
+    sinceCheckpoint += items.length;
+    const isStopped = options.shouldStop();
+    if (isStopped || sinceCheckpoint >= CHECKPOINT_EVERY_ITEMS) {
+      await note(after);
+      sinceCheckpoint = 0;
     }
-    await checkpoints.remove();
-    return { counts, isComplete: true, wasResumed: resumed !== undefined };
-  } finally {
-    await target.close();
+    if (isStopped) return { ...result, isComplete: false };
   }
+  await checkpoints.remove();
+  return { ...result, isComplete: true };
 }
 
 /** Counts an item once it is written, so that a checkpoint never counts what is not there. */
 async function importItem(
   item: OriginalItem,
-  writer: EntryWriter,
+  { writer }: Target,
   { now, bodyBytesMax }: ImportOptions,
   counts: ImportCounts,
 ): Promise<void> {
@@ -109,6 +123,10 @@ async function importItem(
 
 interface Target {
   readonly writer: EntryWriter;
+  readonly disk: DiskBarrier;
+  readonly clearVersion: number;
+  /** Whether changes are lost that the store once had. */
+  readonly hasLostChanges: boolean;
   close(): Promise<void>;
 }
 
@@ -140,10 +158,20 @@ async function openTarget({ directory, settings, log, now }: ImportOptions): Pro
     now,
     syncsStreams: settings.durability !== 'none',
   });
+  const disk = new DiskBarrier(directory);
   const writer = new EntryWriter({
     segments,
-    commit: (key, record) => storage.entries.commit(IMPORT_WRITER, key, record),
+    commit: async (key, record) => {
+      const committed = await storage.entries.commit(IMPORT_WRITER, key, record);
+      disk.wrote(pointerOf(record).segment);
+      return committed;
+    },
     now,
   });
-  return { writer, close: () => storage.close() };
+  const { clearVersion, countsAreSure } = storage.entries;
+  const close = async (): Promise<void> => {
+    await disk.close();
+    await storage.close();
+  };
+  return { writer, disk, clearVersion, hasLostChanges: !countsAreSure, close };
 }

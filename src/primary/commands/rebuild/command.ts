@@ -3,17 +3,24 @@
  * reports, and maps the outcome to an exit code.
  */
 import { openForRebuild } from '../../directory/stopped-store.ts';
-import { INTERRUPTED } from '../command-spec.ts';
+import { INTERRUPTED } from '../../exit.ts';
 import { whileStopped } from '../failures.ts';
-import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { showBytes } from '../sizes.ts';
 import { type RebuildResult, rebuildIndex } from './rebuild-run.ts';
+import { refuseSoundIndex } from './sound-index.ts';
+
+export interface RebuildFlags {
+  /** Whether entries come back as valid. */
+  readonly isTrusted: boolean;
+  /** Whether an index that is sound is made anew too. */
+  readonly isForced: boolean;
+}
 
 /** Rebuilds the index of the store in `dbPath`; resolves with the exit code. */
 export async function runRebuild(
   dbPath: string,
-  isTrusted: boolean,
+  { isTrusted, isForced }: RebuildFlags,
   out: (text: string) => void,
   terminal: ProgressOutput = STDERR,
 ): Promise<number> {
@@ -21,10 +28,12 @@ export async function runRebuild(
   return await whileStopped(
     () => openForRebuild(dbPath),
     advice,
-    async (directory) => {
-      const interruption = watchInterruption();
+    async (directory, interruption) => {
       const progress = new Progress(terminal, { unit: 'bytes' });
       try {
+        if (!isTrusted && !isForced) {
+          await refuseSoundIndex(directory, () => interruption.signal.throwIfAborted());
+        }
         const result = await rebuildIndex({
           directory,
           isTrusted,
@@ -37,7 +46,6 @@ export async function runRebuild(
         return result === undefined ? INTERRUPTED : 0;
       } finally {
         progress.end();
-        interruption.end();
       }
     },
   );

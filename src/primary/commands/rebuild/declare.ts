@@ -9,7 +9,7 @@ export const REBUILD: CommandSpec = {
   description:
     'Makes the index of a stopped store anew from its segments, where it is lost or damaged. The ' +
     'old one is moved to quarantine/.',
-  usage: '[--trust]',
+  usage: '[--db-path <directory>] [--trust | --force]',
   sharedFlags: ['db-path'],
   declare: (command) => {
     command.option(
@@ -17,6 +17,13 @@ export const REBUILD: CommandSpec = {
       'bring entries back as valid; without it they come back stale, since some of them may have ' +
         'been deleted or purged',
     );
+    command.option(
+      '--force',
+      'make the index anew although it is sound; all entries are stale then',
+    );
   },
-  run: ({ config, flags, out }) => runRebuild(config.dbPath, flags['trust'] === true, out),
+  run: ({ config, flags, out }) => {
+    const [isTrusted, isForced] = [flags['trust'] === true, flags['force'] === true];
+    return runRebuild(config.dbPath, { isTrusted, isForced }, out);
+  },
 };

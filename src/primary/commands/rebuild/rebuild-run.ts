@@ -6,6 +6,7 @@ import { readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
+import { forgetImport } from '../../directory/import-checkpoint.ts';
 import { type BereftStore, renewIdentity } from '../../directory/stopped-store.ts';
 import { NewIndex } from '../../store/rebuild/new-index.ts';
 import { newIndexPath, publishIndex, settleOldIndex } from '../../store/rebuild/publish.ts';
@@ -56,6 +57,7 @@ export async function rebuildIndex(options: RebuildOptions): Promise<RebuildResu
     await index.abandon();
     return undefined;
   }
+  await forgetImport(directory.path);
   const oldIndex = await publishIndex(directory);
   await quarantine(directory, lost);
   if (directory.instanceId === undefined) await renewIdentity(directory);

@@ -4,8 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { Config } from '../../../protocol/config.ts';
-import { CannotRunError } from '../../exit.ts';
-import { Cancelled } from '../../store/backup/refusals.ts';
+import { CannotRunError, InterruptedError } from '../../exit.ts';
 import {
   type RestoreRequest,
   type RestoreResult,
@@ -31,8 +30,7 @@ export async function runRestore(
   terminal: ProgressOutput = STDERR,
 ): Promise<number> {
   const progress = new Progress(terminal);
-  const reason = new Cancelled('restore', 'it was interrupted; nothing was changed');
-  const interruption = watchInterruption(reason);
+  const interruption = watchInterruption('the restore was interrupted; nothing was changed');
   const request = {
     from: resolve(from),
     bytesPerSecond,
@@ -57,7 +55,7 @@ async function restore(
   request: Required<RestoreRequest>,
   replace: boolean,
 ): Promise<RestoreResult> {
-  const server = await runningServer(config.dbPath);
+  const server = await runningServer(config.dbPath, request.signal);
   if (server === undefined) return await restoreOffline(config.dbPath, request, replace);
   const { from, bytesPerSecond, signal, onProgress } = request;
   if (!replace) {
@@ -67,16 +65,16 @@ async function restore(
         'the backup takes its place',
     );
   }
-  signal.addEventListener('abort', () => server.close());
   try {
-    return await server.ask({ op: 'restore', from, bytesPerSecond }, ({ share, entries }) =>
-      onProgress(share, entries),
+    return await server.ask(
+      { op: 'restore', from, bytesPerSecond },
+      { signal, onProgress: ({ share, entries }) => onProgress(share, entries) },
     );
   } catch (error) {
     if (!signal.aborted) throw error;
     // Once the server swaps the files it does not stop half way.
     const hint = 'the log of the server says whether the restore was done';
-    throw new CannotRunError(`the command was interrupted; ${hint}`, { cause: error });
+    throw new InterruptedError(`the command was interrupted; ${hint}`, { cause: error });
   }
 }
 

@@ -8,8 +8,8 @@ import { runRestore } from './command.ts';
 export const RESTORE: CommandSpec = {
   name: 'restore',
   description: 'Brings a backup back, while the server of the directory runs or is stopped.',
-  usage: '--from <directory>',
-  sharedFlags: ['db-path', 'log-level'],
+  usage: '--from <directory> [--replace] [--rate <size>] [--db-path <directory>]',
+  sharedFlags: ['db-path'],
   declare: (command) => {
     command
       .requiredOption('--from <directory>', 'the backup; it is not changed')

@@ -2,16 +2,13 @@
  * `bigcache verify`: opens the directory, tells how far it is, reports, and maps the outcome to an
  * exit code.
  */
-import { openStoppedStore } from '../../directory/stopped-store.ts';
-import { INTERRUPTED } from '../command-spec.ts';
+import { openToVerify } from '../../directory/stopped-store.ts';
+import { INTERRUPTED } from '../../exit.ts';
+import { DAMAGED } from '../command-spec.ts';
 import { whileStopped } from '../failures.ts';
-import { watchInterruption } from '../interruption.ts';
 import { Progress, type ProgressOutput, STDERR } from '../progress.ts';
 import { isSound, reportJson, reportText } from './report.ts';
 import { type VerifyStage, verifyStore } from './verify-run.ts';
-
-/** Exit code for a store in which something is damaged. */
-export const DAMAGED = 3;
 
 export interface VerifyFlags {
   /** Leaves the bodies out. */
@@ -28,10 +25,9 @@ export async function runVerify(
 ): Promise<number> {
   const advice = 'stop that server, or verify a backup of the store';
   return await whileStopped(
-    () => openStoppedStore(dbPath),
+    () => openToVerify(dbPath),
     advice,
-    async (directory) => {
-      const interruption = watchInterruption();
+    async (directory, interruption) => {
       const stages = new Stages(terminal);
       try {
         const result = await verifyStore({
@@ -47,7 +43,6 @@ export async function runVerify(
         return isSound(result) ? 0 : DAMAGED;
       } finally {
         stages.end();
-        interruption.end();
       }
     },
   );

@@ -1,15 +1,15 @@
 /**
  * `bigcache verify` as the command line knows it.
  */
-import type { CommandSpec } from '../command-spec.ts';
-import { DAMAGED, runVerify } from './command.ts';
+import { type CommandSpec, DAMAGED } from '../command-spec.ts';
+import { runVerify } from './command.ts';
 
 export const VERIFY: CommandSpec = {
   name: 'verify',
   description:
     'Checks a store whose server is stopped: index, segments, and each against the other. Changes ' +
     `nothing. Exit code 0: sound; ${DAMAGED}: damaged; 1: could not be checked.`,
-  usage: '[--fast] [--json]',
+  usage: '[--db-path <directory>] [--fast] [--json]',
   sharedFlags: ['db-path'],
   declare: (command) => {
     command.option('--fast', 'leave the bodies of the entries out');

@@ -5,6 +5,7 @@
 
 /** Kinds of damage. Programs see the names: never rename. */
 export const PROBLEMS = {
+  'store-damaged': 'the directory lacks what makes it a store',
   'index-unreadable': 'the index cannot be opened as it is',
   'index-not-as-stored': 'the index opens with other content than was stored',
   'log-dropped': 'parts of the log of the index cannot be read, so changes are lost',

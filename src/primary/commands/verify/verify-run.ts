@@ -6,7 +6,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
-import type { StoreDirectory } from '../../directory/directory.ts';
+import { unlessMissing } from '../../directory/absent.ts';
+import type { StoreToVerify } from '../../directory/stopped-store.ts';
 import {
   type IndexCopy,
   openIndexCopy,
@@ -24,7 +25,7 @@ import { checkSegment, type SegmentCounts, type SegmentPass } from './segment-ch
 export type VerifyStage = 'index' | 'segments' | 'entries';
 
 export interface VerifyOptions {
-  readonly directory: Pick<StoreDirectory, 'path' | 'indexPath' | 'segmentsPath'>;
+  readonly directory: Pick<StoreToVerify, 'path' | 'indexPath' | 'segmentsPath' | 'damage'>;
   /** Whether the bodies are read too. */
   readonly readsBodies: boolean;
   readonly now: () => number;
@@ -57,12 +58,19 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyResult>
   }
 }
 
+/** It was stopped while the files of the index were looked over. */
+class StoppedError extends Error {}
+
 async function openOrReport(
-  { directory }: VerifyOptions,
+  { directory, shouldStop }: VerifyOptions,
   findings: Findings,
 ): Promise<IndexCopy | undefined> {
+  if (directory.damage !== undefined) findings.problem('store-damaged', directory.damage);
+  const beforeTable = (): void => {
+    if (shouldStop()) throw new StoppedError();
+  };
   try {
-    const copy = await openIndexCopy(directory);
+    const copy = await openIndexCopy(directory, { beforeTable });
     const { drops, bytes, logs } = copy.dropped;
     if (drops > 0) findings.problem('log-dropped', `${bytes} bytes of ${logs.join(', ')}`);
     for (const loss of copy.inspection.lostInLogs) findings.problem('log-dropped', loss);
@@ -71,6 +79,7 @@ async function openOrReport(
     findings.problem('index-not-as-stored', 'the key that every index has is missing');
     await copy.close();
   } catch (error) {
+    if (error instanceof StoppedError) return undefined;
     if (!(error instanceof UnreadableIndexError)) throw error;
     findings.problem('index-unreadable', error.message);
   }
@@ -166,12 +175,13 @@ async function passOverSegments(
   pass: Omit<SegmentPass, 'goOn'>,
   census: Census | undefined,
 ): Promise<Map<number, number>> {
-  const names = (await readdir(pass.segmentsPath)).sort();
+  const names = ((await readdir(pass.segmentsPath).catch(unlessMissing)) ?? []).sort();
   const sizes = new Map<number, number>();
   for (const name of names) {
     const id = segmentIdOf(name);
     const isKnown = id !== undefined && (census === undefined || census.segments.has(id));
-    if (id !== undefined && isKnown) sizes.set(id, await sizeOf(join(pass.segmentsPath, name)));
+    if (id !== undefined && isKnown)
+      sizes.set(id, (await stat(join(pass.segmentsPath, name))).size);
     else pass.findings.problem('stray-file', name);
   }
   const totalBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
@@ -193,10 +203,6 @@ async function passOverSegments(
   }
   for (const segment of census?.segments.values() ?? []) reportMissing(pass, sizes, segment);
   return suspects;
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return (await stat(path)).size;
 }
 
 function reportMissing(

@@ -4,6 +4,7 @@
  */
 import { mkdir, readdir, realpath, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, sep } from 'node:path';
+import { unlessMissing } from '../../directory/absent.ts';
 import { writeIdentity } from '../../directory/directory.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 import { claimDirectory, type Release } from '../../directory/owner.ts';
@@ -120,8 +121,4 @@ async function makeOrCheck(path: string): Promise<boolean> {
 /** Whether `inner` is `outer` or lies in it. Both are real paths. */
 export function contains(outer: string, inner: string): boolean {
   return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep);
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }

@@ -2,21 +2,23 @@
  * Makes backups of the open store, in the primary: the index as of one moment between two batches of
  * the write lane, and the segments that it points into. Writes and reads go on meanwhile.
  */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { segmentFileName } from '../../../segments/format.ts';
+import { sizeIfThere } from '../../directory/absent.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
+import { syncFiles } from '../../directory/durable-files.ts';
 import { CannotRunError } from '../../exit.ts';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
 import type { Pin, Pins } from '../space/pins.ts';
+import { RateLimit } from '../space/rate-limit.ts';
 import { epochAfter } from '../state.ts';
 import { BackupTarget } from './backup-target.ts';
-import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
+import { FilePlacer, type Placed } from './file-placer.ts';
 import { IndexExport } from './index-export.ts';
-import { Pace } from './pace.ts';
 import { asRefusal, Cancelled } from './refusals.ts';
 import { ShareDone } from './share-done.ts';
 
@@ -42,8 +44,11 @@ export interface BackupResult extends Readonly<Placed> {
   readonly elapsedMs: number;
 }
 
+/** What a backup must know of the store. */
+export type BackupSource = Pick<EntryStore, 'segments' | 'count' | 'unused' | 'betweenBatches'>;
+
 export interface BackupsOptions {
-  readonly store: EntryStore;
+  readonly store: BackupSource;
   readonly jobs: Pick<Jobs, 'exportIndex'>;
   readonly pins: Pins;
   readonly directory: Pick<StoreDirectory, 'path' | 'indexPath' | 'segmentsPath' | 'instanceId'>;
@@ -132,7 +137,7 @@ export class Backups {
       onEntries: (entries) => done.exported(entries),
     });
     const placer = new FilePlacer({
-      pace: new Pace(request.bytesPerSecond),
+      pace: new RateLimit(request.bytesPerSecond),
       signal: stop.signal,
       onBytes: (bytes) => done.placed(bytes),
       ...(this.#options.link === undefined ? {} : { link: this.#options.link }),
@@ -232,7 +237,7 @@ export class Backups {
         else await placer.copy(this.#pathOf(id), place, sizes.get(id));
       } catch (error) {
         // Granted and never created, unless there are records of it.
-        if (!(await isMissing(this.#pathOf(id)))) throw error;
+        if ((await sizeIfThere(this.#pathOf(id))) !== undefined) throw error;
         if (records > 0) missing.push(id);
       }
       pin.release(id);
@@ -246,13 +251,5 @@ export class Backups {
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return (await stat(path).catch(unlessMissing))?.size ?? 0;
-}
-
-async function isMissing(path: string): Promise<boolean> {
-  return (await stat(path).catch(unlessMissing)) === undefined;
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
+  return (await sizeIfThere(path)) ?? 0;
 }

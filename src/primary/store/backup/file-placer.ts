@@ -2,17 +2,15 @@
  * Brings files from one store's directory into another, by a second name where the file system allows
  * it and by a copy elsewhere, and onto the disk. Run by the primary and by commands.
  */
-import { type FileHandle, link, open, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { syncDirectory } from '../../directory/durable-files.ts';
-import type { Pace } from './pace.ts';
+import { type FileHandle, link, open } from 'node:fs/promises';
+import { syncFile } from '../../directory/durable-files.ts';
+import { isNoLink } from '../../directory/second-name.ts';
+import type { RateLimit } from '../space/rate-limit.ts';
 
 const PIECE_BYTES = 1024 * 1024;
-/** What the system answers where there can be no second name. */
-const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK', 'EACCES']);
 
 export interface FilePlacerOptions {
-  readonly pace: Pace;
+  readonly pace: RateLimit;
   readonly signal: AbortSignal;
   /** Told the bytes of each piece, linked files at once. */
   readonly onBytes?: (bytes: number) => void;
@@ -45,7 +43,7 @@ export class FilePlacer {
     try {
       await (this.#options.link ?? link)(source, target);
     } catch (error) {
-      if (!NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      if (!isNoLink(error)) throw error;
       await this.copy(source, target);
       return;
     }
@@ -84,26 +82,8 @@ export class FilePlacer {
       done += bytesRead;
       this.#options.onBytes?.(bytesRead);
       await this.#options.pace.take(bytesRead, this.#options.signal);
+      this.#options.signal.throwIfAborted();
     }
     return done;
   }
-}
-
-/** Brings a file onto the disk; answers its size. */
-async function syncFile(path: string): Promise<number> {
-  const file = await open(path, 'r');
-  try {
-    await file.datasync();
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Brings every file of a directory onto the disk, and their names; answers the sum of their sizes. */
-export async function syncFiles(path: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await readdir(path)) bytes += await syncFile(join(path, name));
-  await syncDirectory(path);
-  return bytes;
 }

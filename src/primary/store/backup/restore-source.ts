@@ -3,24 +3,15 @@
  */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClassicLevel } from 'classic-level';
 import { segmentFileName } from '../../../segments/format.ts';
+import { sizeIfThere } from '../../directory/absent.ts';
 import { type Identity, readIdentityFile } from '../../directory/directory.ts';
 import { surveyDirectory } from '../../directory/directory-survey.ts';
 import { claimDirectory, type Release } from '../../directory/owner.ts';
 import { CannotRunError } from '../../exit.ts';
-import type { Unused } from '../entry-store.ts';
-import { INDEX_OPTIONS, SENTINEL } from '../index/index-files.ts';
-import {
-  decodeNumber,
-  encodeNumber,
-  metaKey,
-  SEGMENT_RANGE,
-  segmentIdOfKey,
-} from '../index/index-keys.ts';
-import { decodeSegmentStats, SegmentState, type SegmentStats } from '../segment-stats.ts';
-import { epochAfter } from '../state.ts';
+import { SegmentState } from '../segment-stats.ts';
 import { contains } from './backup-target.ts';
+import type { RestoredIndex } from './restored-index.ts';
 
 export class RestoreSource {
   readonly path: string;
@@ -96,7 +87,7 @@ export class RestoreSource {
   async segmentsFor(index: RestoredIndex): Promise<{ id: number; bytes: number }[]> {
     const found: { id: number; bytes: number }[] = [];
     for (const stats of index.segments) {
-      const bytes = await sizeOf(join(this.segmentsPath, segmentFileName(stats.id)));
+      const bytes = await sizeIfThere(join(this.segmentsPath, segmentFileName(stats.id)));
       const isNeeded = stats.records > 0 && stats.state !== SegmentState.dropping;
       if (isNeeded && (bytes ?? 0) < stats.bytesWritten && !this.#missing.has(stats.id)) {
         const what = bytes === undefined ? 'is missing' : 'is cut';
@@ -127,76 +118,8 @@ async function identityOf(path: string): Promise<Identity> {
       `${path} was left in the middle of a start; start a server on it once`,
     );
   }
-  if ((await sizeOf(join(path, 'index', 'CURRENT'))) === undefined) {
+  if ((await sizeIfThere(join(path, 'index', 'CURRENT'))) === undefined) {
     throw new CannotRunError(`the backup ${path} is not whole: its index has no file CURRENT`);
   }
   return identity;
-}
-
-/** What a restored index tells of the store. */
-export interface RestoredIndex {
-  readonly entries: number;
-  readonly versions: number;
-  readonly segments: readonly SegmentStats[];
-}
-
-/**
- * Opens a copy of a backup's index and reads what it knows; with `unused`, sees to it that no number
- * is given again that the store in its place has given. Throws a CannotRunError when it is damaged.
- */
-export async function checkIndex(path: string, unused?: Unused): Promise<RestoredIndex> {
-  const index = new ClassicLevel<Buffer, Buffer>(path, { ...INDEX_OPTIONS, multithreading: false });
-  try {
-    await index.open();
-    const [sentinel, count, versions, nextSegment] = await index.getMany([
-      SENTINEL,
-      metaKey('count'),
-      metaKey('versions'),
-      metaKey('next-segment'),
-    ]);
-    if (sentinel === undefined) throw new Error('what it opens with is not what was stored');
-    const segments: SegmentStats[] = [];
-    for await (const [key, value] of index.iterator(SEGMENT_RANGE)) {
-      segments.push(decodeSegmentStats(segmentIdOfKey(key), value));
-    }
-    if (unused !== undefined) {
-      const epoch = epochAfter(unused.version);
-      const next = decodeNumber('next-segment', nextSegment, 1);
-      const raised = [
-        ['versions', Math.max(epoch, decodeNumber('versions', versions, 0))],
-        ['next-segment', Math.max(unused.segment, next)],
-      ] as const;
-      const puts = raised.map(([name, value]) => ({
-        type: 'put' as const,
-        key: metaKey(name),
-        value: encodeNumber(name, value),
-      }));
-      await index.batch(puts, { sync: true });
-    }
-    return {
-      entries: decodeNumber('count', count, 0),
-      versions: decodeNumber('versions', versions, 0),
-      segments,
-    };
-  } catch (cause) {
-    const { message, cause: inner } = cause as Error;
-    const why = inner instanceof Error ? inner.message : message;
-    throw new CannotRunError(
-      `the index of the backup cannot be used: ${why}; nothing was changed`,
-      {
-        cause,
-      },
-    );
-  } finally {
-    await index.close();
-  }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return undefined;
-  }
 }

@@ -8,14 +8,16 @@ import { join } from 'node:path';
 import { segmentFileName, segmentIdOf } from '../../../segments/format.ts';
 import { claimPlace, writeIdentity } from '../../directory/directory.ts';
 import { holdsStoreFiles } from '../../directory/directory-survey.ts';
-import { syncDirectory } from '../../directory/durable-files.ts';
-import { RestoreSwap, settleRestore } from '../../directory/restore-swap.ts';
+import { syncDirectory, syncFiles } from '../../directory/durable-files.ts';
+import { RestoreSwap } from '../../directory/restore-swap.ts';
+import { settleDirectory } from '../../directory/settle.ts';
 import { CannotRunError } from '../../exit.ts';
+import { RateLimit } from '../space/rate-limit.ts';
 import type { Storage } from '../storage.ts';
-import { FilePlacer, type Placed, syncFiles } from './file-placer.ts';
-import { Pace } from './pace.ts';
+import { FilePlacer, type Placed } from './file-placer.ts';
 import { asRefusal } from './refusals.ts';
-import { checkIndex, RestoreSource } from './restore-source.ts';
+import { RestoreSource } from './restore-source.ts';
+import { checkIndex, raiseNumbers } from './restored-index.ts';
 import { ShareDone } from './share-done.ts';
 
 export interface RestoreRequest {
@@ -59,7 +61,7 @@ export async function restoreOffline(
   const { path, release } = await claimPlace(dbPath);
   try {
     return await refusing(path, async () => {
-      await settleRestore(path);
+      await settleDirectory(path);
       const isThere = await holdsStoreFiles(path);
       if (isThere && !replace) {
         throw new CannotRunError(
@@ -110,7 +112,7 @@ export async function restoreOnline(
       await storage.replaceFiles({
         apply: async (unused) => {
           const index = join(swap.partialPath, 'index');
-          await checkIndex(index, unused);
+          await raiseNumbers(index, unused);
           await syncFiles(index);
           const known = [...before, ...segmentIdsIn(await readdir(join(path, 'segments')))];
           await swap.decide();
@@ -150,7 +152,7 @@ async function prepare(
   const swap = new RestoreSwap(path, Date.now());
   try {
     const placer = new FilePlacer({
-      pace: new Pace(request.bytesPerSecond),
+      pace: new RateLimit(request.bytesPerSecond),
       signal: request.signal,
       onBytes: (bytes) => done.placed(bytes),
     });
@@ -161,7 +163,7 @@ async function prepare(
     for (const name of await source.indexFiles()) {
       await placer.place(join(source.indexPath, name), join(target, 'index', name));
     }
-    const index = await checkIndex(join(target, 'index'));
+    const index = await checkIndex(join(target, 'index'), request.signal);
     source.requireWhole(index);
     const segments = await source.segmentsFor(index);
     done.expect(

@@ -7,11 +7,12 @@
  * the index that is not in it. It gets the name when its last link is made and loses it before the
  * first write, both by a rename that is synced; under `.index-aside.partial/` it is worth nothing.
  */
-import { constants } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessMissing } from '../../directory/absent.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
+import { linkOrCopy } from '../../directory/second-name.ts';
 
 type Places = Pick<StoreDirectory, 'path' | 'indexPath' | 'quarantinePath'>;
 
@@ -114,20 +115,4 @@ async function sameFile(one: string, other: string): Promise<boolean> {
 export async function safestIndexPath(places: Pick<Places, 'path' | 'indexPath'>): Promise<string> {
   const aside = asidePath(places);
   return (await stat(aside).catch(unlessMissing)) === undefined ? places.indexPath : aside;
-}
-
-/** A second name for a file; a copy where the file system has no hard links. */
-export async function linkOrCopy(source: string, target: string): Promise<void> {
-  try {
-    await link(source, target);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK'].includes(code))
-      throw error;
-    await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-  }
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }

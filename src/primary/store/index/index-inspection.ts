@@ -42,11 +42,18 @@ const TABLES_AT_ONCE = 8;
 /** Beyond this a log is not looked through: it is rotated at 16 MiB. */
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Called before each table, which may take long: it throws to end the inspection. */
+export type BeforeTable = () => void;
+
 /**
  * Looks at as much as a start has time for, or at what is asked for. Throws a DamagedFilesError.
  * REQUIRES: the index is closed, and has the file CURRENT.
  */
-export async function inspectIndex(indexPath: string, asked?: CheckDepth): Promise<Inspection> {
+export async function inspectIndex(
+  indexPath: string,
+  asked?: CheckDepth,
+  beforeTable?: BeforeTable,
+): Promise<Inspection> {
   const names = new Set(await readdir(indexPath));
   const seal = await compareWithSeal(indexPath);
   const [difference] = seal.others;
@@ -55,7 +62,7 @@ export async function inspectIndex(indexPath: string, asked?: CheckDepth): Promi
   requireLog(manifest, names);
   const tables = tablesOf(manifest, names);
   const depth = asked ?? (await depthOf(indexPath, tables, names));
-  const damagedTables = await checkTables(indexPath, tables, depth);
+  const damagedTables = await checkTables(indexPath, tables, depth, beforeTable);
   const lostInLogs = [...seal.logs];
   for (const name of names) {
     if (!/^\d+\.log$/.test(name) || lostInLogs.some((line) => line.includes(name))) continue;
@@ -126,12 +133,14 @@ export async function checkTables(
   indexPath: string,
   tables: readonly TableFile[],
   depth: CheckDepth,
+  beforeTable: BeforeTable = () => undefined,
 ): Promise<string[]> {
   const left = [...tables];
   const damaged: string[] = [];
   const work = async (): Promise<void> => {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       const { name, bytes } = next;
+      beforeTable();
       const blocks = await naming(name, () => checkTable(join(indexPath, name), bytes, depth));
       if (blocks > 0) damaged.push(name);
     }

@@ -8,6 +8,7 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { unlessMissing } from '../../directory/absent.ts';
 import { syncDirectory, writeFileAtomically } from '../../directory/durable-files.ts';
 
 const SEAL = 'CLOSED';
@@ -96,8 +97,4 @@ async function readSeal(indexPath: string): Promise<Map<string, SealedFile>> {
     // A seal that cannot be read says nothing about the index.
   }
   return new Map();
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
 }

@@ -96,6 +96,7 @@ function unknownStats(id: number, versions: number): SegmentStats {
     writer: 0,
     state: SegmentState.sealed,
     agedFromMs: 0,
+    bytesStreamed: 0,
     bytesWritten: 0,
     bytesLive: 0,
     records: 0,

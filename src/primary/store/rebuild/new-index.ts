@@ -3,8 +3,7 @@
  * key is the newest is decided through the index itself, so its memory does not grow with the number
  * of entries.
  */
-import { open, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import {
   expiresAtOf,
@@ -15,7 +14,7 @@ import {
   versionOf,
 } from '../../../protocol/record.ts';
 import { occupiedBytesOf } from '../../../segments/format.ts';
-import { syncDirectory } from '../../directory/durable-files.ts';
+import { syncFiles } from '../../directory/durable-files.ts';
 import { INDEX_OPTIONS, type Index, SENTINEL } from '../index/index-files.ts';
 import {
   encodeNumber,
@@ -146,6 +145,7 @@ export class NewIndex {
       put(SENTINEL, Buffer.from('1')),
     ]);
     await this.#index.close();
+    // LevelDB leaves the last log, and what it rotated, to the system.
     await syncFiles(this.#options.path);
   }
 
@@ -220,17 +220,4 @@ const FIRST_EPOCH_MS = Date.UTC(2020, 0);
  */
 function epochAt(nowMs: number): number {
   return Math.max(1, Math.floor((nowMs - FIRST_EPOCH_MS) / HOUR_MS)) * VERSIONS_PER_EPOCH;
-}
-
-/** LevelDB leaves the last log, and what it rotated, to the system. */
-async function syncFiles(path: string): Promise<void> {
-  for (const name of await readdir(path)) {
-    const file = await open(join(path, name), 'r');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
-  await syncDirectory(path);
 }

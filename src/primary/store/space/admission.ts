@@ -28,6 +28,8 @@ export class Admission {
   readonly #waiting: Waiter[] = [];
   /** Admitted, and not yet granted: the space does not count it by itself. */
   #admittedBytes = 0;
+  /** Why nothing is admitted any more. */
+  #closedBy: Error | undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -45,9 +47,10 @@ export class Admission {
 
   /**
    * Runs `grant` once there is room for `bytes`. Rejects with DISK_FULL when there was none in time,
-   * or what `grant` rejects with.
+   * with the error of `close` after that, or with what `grant` rejects with.
    */
   async admit<T>(bytes: number, grant: () => Promise<T>): Promise<T> {
+    if (this.#closedBy !== undefined) throw this.#closedBy;
     if (this.#options.space.isHopeless(bytes)) throw new BigCacheError('DISK_FULL');
     if (this.#waiting.length > 0 || this.#missingFor(bytes) > 0) await this.#wait(bytes);
     else this.#admittedBytes += bytes;
@@ -67,8 +70,9 @@ export class Admission {
     }
   }
 
-  /** Refuses all who wait. */
+  /** Refuses all who wait, and all who come later. */
   close(error: Error): void {
+    this.#closedBy ??= error;
     for (const waiter of [...this.#waiting]) {
       this.#leave(waiter);
       waiter.refuse(error);

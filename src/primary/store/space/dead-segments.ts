@@ -10,10 +10,12 @@ import { segmentFileName } from '../../../segments/format.ts';
 import { syncDirectory } from '../../directory/durable-files.ts';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
-import { entryRange } from '../index/index-keys.ts';
 import type { SeenRecord } from '../operations.ts';
 import { SegmentState, type SegmentStats } from '../segment-stats.ts';
+import { IndexSearch } from './index-search.ts';
 import type { Pins } from './pins.ts';
+import type { Clock } from './rate-limit.ts';
+import { SetAside } from './set-aside.ts';
 
 export interface DeadSegmentsOptions {
   readonly store: EntryStore;
@@ -25,6 +27,7 @@ export interface DeadSegmentsOptions {
   readonly pins: Pins;
   /** Tells every worker to give up its descriptor of a segment. */
   readonly onDrop: (segment: number) => void;
+  readonly clock?: Pick<Clock, 'elapsedMs'>;
 }
 
 const CHECK_EVERY_MS = 1000;
@@ -33,12 +36,15 @@ export class DeadSegments {
   readonly #options: DeadSegmentsOptions;
   /** Segments whose counters say dead and whose walk found records: kept, for a person to look at. */
   readonly #disputed = new Set<number>();
+  /** Segments with which something has failed a short while ago. */
+  readonly #aside: SetAside;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<boolean> | undefined;
   #isStopped = false;
 
   constructor(options: DeadSegmentsOptions) {
     this.#options = options;
+    this.#aside = new SetAside(options.clock);
   }
 
   start(): void {
@@ -63,27 +69,49 @@ export class DeadSegments {
     return this.#sweeping;
   }
 
+  /**
+   * Bytes of the segments without records that are still there: pinned, or something has failed with
+   * them. This is room on its way, for which nothing more need be evicted.
+   */
+  get awaitedBytes(): number {
+    let bytes = 0;
+    for (const { id, fileBytes } of this.#candidates()) {
+      if (!this.#disputed.has(id)) bytes += fileBytes;
+    }
+    return bytes;
+  }
+
   async #sweep(): Promise<boolean> {
-    // A drop is marked in the index first, which takes no writes at present.
+    const { store } = this.#options;
     // After damage, what no counter says is alive may be alive all the same.
-    if (!this.#options.store.countsAreSure) return false;
-    if (this.#options.store.failure !== undefined) return false;
-    const { pins } = this.#options;
+    if (!store.countsAreSure) return false;
     let hasDropped = false;
     for (const stats of this.#candidates()) {
-      if (this.#isStopped) return hasDropped;
+      // A drop is marked in the index first, which may take no writes at present.
+      if (this.#isStopped || store.failure !== undefined) return hasDropped;
+      if (this.#aside.has(stats.id)) continue;
       try {
-        const isMarked = stats.state === SegmentState.dropping || (await this.#mark(stats));
-        // It stays marked while somebody holds it, and a later sweep drops it.
-        if (!isMarked || pins.isPinned(stats.id)) continue;
-        await this.#drop(stats.id);
-        hasDropped = true;
+        if (await this.#dropIfDead(stats)) hasDropped = true;
       } catch (error) {
-        this.#options.log.error({ err: error, segment: stats.id }, 'a dead segment stays for now');
-        return hasDropped;
+        this.#setAside(stats.id, error);
       }
     }
     return hasDropped;
+  }
+
+  async #dropIfDead(stats: Readonly<SegmentStats>): Promise<boolean> {
+    const isMarked = stats.state === SegmentState.dropping || (await this.#mark(stats));
+    // It stays marked while somebody holds it, and a later sweep drops it.
+    if (!isMarked || this.#options.pins.isPinned(stats.id)) return false;
+    await this.#drop(stats.id);
+    return true;
+  }
+
+  /** Another segment may well be dropped, so this one has to wait for its next turn. */
+  #setAside(segment: number, error: unknown): void {
+    if (this.#isStopped || this.#options.store.failure !== undefined) return;
+    this.#aside.add(segment);
+    this.#options.log.error({ err: error, segment }, 'a dead segment stays for now');
   }
 
   /**
@@ -92,8 +120,14 @@ export class DeadSegments {
    */
   async unlinkUnmarked(): Promise<void> {
     for (const stats of this.#candidates()) {
-      if (stats.state === SegmentState.open || !(await this.#isDead(stats))) continue;
-      await this.unlink(stats.id);
+      try {
+        if (await this.#isDead(stats)) await this.unlink(stats.id);
+      } catch (error) {
+        const { log } = this.#options;
+        if (!(error instanceof BigCacheError)) {
+          log.warn({ err: error, segment: stats.id }, 'a dead segment stays for now');
+        }
+      }
     }
   }
 
@@ -135,14 +169,11 @@ export class DeadSegments {
 
   /** Records anywhere in the index that point into the segment, up to some. */
   async #pointingFrom(segment: number): Promise<readonly SeenRecord[]> {
-    const { jobs, indexPath } = this.#options;
-    const { lt, gte } = entryRange('');
-    for (let at: Uint8Array | undefined = gte; at !== undefined; ) {
-      const request = { indexPath, gte: at, lt, segments: [segment] };
-      const { pointing, next } = await jobs.findPointing(request);
+    const search = new IndexSearch(this.#options, [segment]);
+    while (!search.isDone) {
+      const pointing = await search.next();
       if (pointing.length > 0) return pointing;
       if (this.#isStopped) throw new BigCacheError('STORE_CLOSED');
-      at = next;
     }
     return [];
   }

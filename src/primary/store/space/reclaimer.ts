@@ -5,51 +5,59 @@
  */
 import type { Logger } from 'pino';
 import type { EntryStore } from '../entry-store.ts';
-import { SegmentState, type SegmentStats } from '../segment-stats.ts';
 import type { Admission } from './admission.ts';
 import type { DeadSegments } from './dead-segments.ts';
-import type { SegmentReclaim } from './segment-reclaim.ts';
+import type { LostSegments } from './lost-segments.ts';
+import { Measuring } from './measuring.ts';
+import type { Pins } from './pins.ts';
+import type { Clock } from './rate-limit.ts';
+import type { Reclaimed, SegmentReclaim } from './segment-reclaim.ts';
+import { SetAside } from './set-aside.ts';
 import type { Space } from './space.ts';
 import { Sweep } from './sweep.ts';
 import { chooseVictim, type Victim } from './victim.ts';
 
 export interface ReclaimerOptions {
   readonly store: EntryStore;
-  readonly space: Space;
-  readonly admission: Admission;
-  readonly deadSegments: DeadSegments;
-  readonly reclaim: SegmentReclaim;
+  readonly space: Pick<Space, 'measure' | 'missingOnDisk'>;
+  readonly admission: Pick<Admission, 'missingBytes' | 'roomMayHaveCome'>;
+  readonly deadSegments: Pick<DeadSegments, 'sweep' | 'awaitedBytes'>;
+  readonly reclaim: Pick<SegmentReclaim, 'run' | 'stop' | 'hurry' | 'close'>;
+  readonly lost: LostSegments;
+  readonly pins: Pins;
   /** Room that is made before anybody asks for it. */
   readonly aheadBytes: number;
   readonly garbagePercent: number;
-  /** Segments with records whose files were found missing. */
-  readonly lost: readonly number[];
   readonly log: Logger;
+  readonly clock?: Pick<Clock, 'elapsedMs'>;
 }
 
-/** Room is measured this often while nobody waits for it. */
-const MEASURE_EVERY_MS = 250;
+/** It looks this often whether there is something to do, while nobody waits for room. */
+const LOOK_EVERY_MS = 250;
 const RETRY_MS = 1000;
 
 export class Reclaimer {
   readonly #options: ReclaimerOptions;
-  /** Segments whose counters and whose walk disagree: kept, for a person to look at. */
-  readonly #stuck = new Set<number>();
+  readonly #measuring: Measuring;
+  /** Segments with which something has failed a short while ago. */
+  readonly #aside: SetAside;
+  /** Segments that hold one body beside garbage; the body is too long to be copied. */
+  readonly #lone = new Set<number>();
   readonly #sweep = new Sweep();
   #wake: () => void = () => undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
   /** Bytes that were spared whole, less those that were given back since. */
   #renewedBytes = 0;
-  /** Segments whose files are missing, and whose records are still to be removed. */
-  readonly #lost: number[];
 
   constructor(options: ReclaimerOptions) {
     this.#options = options;
-    this.#lost = [...options.lost];
+    this.#measuring = new Measuring(options);
+    this.#aside = new SetAside(options.clock);
   }
 
   start(): void {
+    this.#measuring.start();
     this.#running ??= this.#run();
   }
 
@@ -59,11 +67,13 @@ export class Reclaimer {
     this.#options.reclaim.stop();
     this.#wake();
     await this.#running;
+    await this.#measuring.stop();
     await this.#options.reclaim.close();
   }
 
   /** Somebody waits for room. */
   wake(): void {
+    this.#options.reclaim.hurry();
     this.#wake();
   }
 
@@ -71,7 +81,7 @@ export class Reclaimer {
     while (!this.#isStopped) {
       try {
         if (await this.#step()) continue;
-        await this.#sleep(MEASURE_EVERY_MS);
+        await this.#sleep(LOOK_EVERY_MS);
       } catch (error) {
         if (this.#isStopped) return;
         this.#options.log.error({ err: error }, 'reclaiming could not go on; it tries again');
@@ -82,27 +92,22 @@ export class Reclaimer {
 
   /** Reclaims one segment, where one should be; false when there is nothing to do. */
   async #step(): Promise<boolean> {
-    const { space, admission, store, deadSegments } = this.#options;
-    await space.measure();
-    admission.roomMayHaveCome();
+    const { store, deadSegments, lost } = this.#options;
+    await this.#measuring.now();
     // What is to be moved or evicted is written to the index, which takes no writes at present.
     if (this.#isStopped || store.failure !== undefined) return false;
-    const lost = this.#lost.pop();
-    if (lost !== undefined) {
-      await this.#options.reclaim.findRest(lost, true);
-      return true;
+    // No file may be unlinked before the recount has ended, so whatever is evicted makes no room.
+    if (!store.countsAreSure) return false;
+    const isSearching = await lost.step();
+    if (this.#isShort() && (await deadSegments.sweep())) return true;
+    const victim = this.#choose();
+    if (victim === undefined) return isSearching;
+    try {
+      await this.#reclaim(victim);
+    } catch (error) {
+      this.#aside.add(victim.stats.id);
+      throw error;
     }
-    const isShort = this.#isShort();
-    if (isShort && (await deadSegments.sweep())) return true;
-    const victim = chooseVictim(store.segments.values(), {
-      isShort,
-      isDiskShort: space.missingOnDisk(0) > 0,
-      garbagePercent: this.#options.garbagePercent,
-      except: this.#stuck,
-      sweep: this.#sweep,
-    });
-    if (victim === undefined) return false;
-    await this.#reclaim(victim);
     return true;
   }
 
@@ -112,47 +117,69 @@ export class Reclaimer {
     return admission.missingBytes + aheadBytes > 0;
   }
 
+  /**
+   * Whether something must be evicted for that. What only waits to be unlinked is room on its way: for it
+   * nothing more is evicted, however long the wait.
+   */
+  #mustEvict(): boolean {
+    const { admission, aheadBytes, deadSegments } = this.#options;
+    return admission.missingBytes + aheadBytes > deadSegments.awaitedBytes;
+  }
+
+  #choose(): Victim | undefined {
+    const { store, space, pins, lost, garbagePercent } = this.#options;
+    return chooseVictim(store.segments.values(), {
+      isShort: this.#mustEvict(),
+      isDiskShort: space.missingOnDisk(0) > 0,
+      garbagePercent,
+      // What is pinned would give no room once it is emptied.
+      isLeftAlone: (id) => pins.isPinned(id) || lost.has(id) || this.#aside.has(id),
+      lone: this.#lone,
+      sweep: this.#sweep,
+    });
+  }
+
   async #reclaim({ stats, keep }: Victim): Promise<void> {
-    const { reclaim, deadSegments, log, store } = this.#options;
+    const { reclaim, deadSegments, log } = this.#options;
     const startedAt = performance.now();
     const done = await reclaim.run(stats, keep, () => this.#isShort());
-    if (!done.isComplete) return;
-    if (done.renew !== undefined && keep === 'all') {
-      this.#stuck.add(stats.id);
-      return;
-    }
-    if (done.renew !== undefined) {
-      await this.#renewOrEvict(stats, done.renew);
-      return;
-    }
-    const left = store.segments.get(stats.id)?.records ?? 0;
-    if (left > 0 && !(await reclaim.findRest(stats.id, done.end < stats.bytesWritten))) {
-      this.#stuck.add(stats.id);
-      log.error({ segment: stats.id, records: left }, 'a segment cannot be reclaimed; it is kept');
-    }
+    if (done.outcome === 'stopped') return;
+    if (done.outcome !== 'done') return this.#onFailed({ stats, keep }, done.outcome);
+    if (done.renew !== undefined) return this.#renewOrEvict({ stats, keep }, done.renew);
     await deadSegments.sweep();
+    this.#lone.delete(stats.id);
     const { copiedBytes, evicted } = done;
     this.#renewedBytes = Math.max(0, this.#renewedBytes - (stats.fileBytes - copiedBytes));
     const tookMs = Math.round(performance.now() - startedAt);
     log.debug({ segment: stats.id, keep, copiedBytes, evicted, tookMs }, 'a segment was reclaimed');
   }
 
+  /** Where room must come of it, it comes without a copy; else the segment has to wait. */
+  async #onFailed({ stats, keep }: Victim, outcome: Reclaimed['outcome']): Promise<void> {
+    const { lost, log } = this.#options;
+    if (outcome === 'missing' || (outcome === 'unreadable' && keep !== 'all')) {
+      lost.add(stats.id, outcome);
+    } else if (outcome === 'no-room' && this.#mustEvict()) {
+      await this.#reclaim({ stats, keep: 'nothing' });
+    } else {
+      this.#aside.add(stats.id);
+      log.warn({ segment: stats.id, outcome }, 'a segment cannot be reclaimed for now');
+    }
+  }
+
   /**
    * A body that stands alone is not copied for its second chance: the sweep passes it by. At most as
    * much is spared in this way as is evicted, so that room is always made.
    */
-  async #renewOrEvict(stats: Readonly<SegmentStats>, key: string): Promise<void> {
-    const { store, reclaim } = this.#options;
-    if (this.#renewedBytes === 0) {
+  async #renewOrEvict({ stats, keep }: Victim, key: string): Promise<void> {
+    if (keep === 'all') {
+      this.#lone.add(stats.id);
+    } else if (this.#renewedBytes === 0) {
       this.#renewedBytes += stats.fileBytes;
-      store.passBy(key);
-      return;
+      this.#options.store.passBy(key);
+    } else {
+      await this.#reclaim({ stats, keep: 'nothing' });
     }
-    const before = store.segments.get(stats.id);
-    if (before?.state !== SegmentState.sealed) return;
-    const done = await reclaim.run(stats, 'nothing', () => true);
-    this.#renewedBytes = Math.max(0, this.#renewedBytes - stats.fileBytes);
-    if (done.isComplete) await this.#options.deadSegments.sweep();
   }
 
   #sleep(ms: number): Promise<void> {

@@ -1,12 +1,10 @@
 /**
- * The reclaiming of one segment: runs the copying job, settles each of its batches in the write lane,
- * and grants it the segments that it copies into.
+ * The reclaiming of one segment: runs the copying job and settles each of its batches in the write lane.
+ * What the job does not find in the file, since that is damaged, is looked for in the index.
  */
-
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import {
   APPEND_HEADER_BYTES,
@@ -14,60 +12,75 @@ import {
   AppendState,
   segmentFileName,
 } from '../../../segments/format.ts';
-import { syncDirectory } from '../../directory/durable-files.ts';
-import type { CopyAnswer, CopyNews, CopyTarget } from '../../jobs/copy-segment.ts';
+import type { CopyAnswer, CopyNews, CopyResult } from '../../jobs/copy-messages.ts';
 import type { Jobs } from '../../jobs/job-pool.ts';
-import type { EntryStore } from '../entry-store.ts';
-import { entryRange } from '../index/index-keys.ts';
+import type { SourceFaultKind } from '../../jobs/source-fault.ts';
 import type { Move, SeenAt } from '../operations.ts';
 import type { SegmentStats } from '../segment-stats.ts';
+import { CopyRun } from './copy-run.ts';
+import { CopyTargets, type CopyTargetsOptions } from './copy-targets.ts';
+import { ENTRIES_PER_OPERATION, evictEntries, KEY_LOGGED_LENGTH_MAX } from './evict-entries.ts';
+import { IndexSearch } from './index-search.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { Victim } from './victim.ts';
 import type { Visited } from './visited.ts';
 
-export interface SegmentReclaimOptions {
-  readonly store: EntryStore;
+export interface SegmentReclaimOptions extends CopyTargetsOptions {
   readonly jobs: Pick<Jobs, 'copySegment' | 'findPointing'>;
   readonly indexPath: string;
-  readonly segmentsPath: string;
-  readonly segmentBytes: number;
   readonly visited: Visited;
   /** While room is not short, no more than this is copied. */
   readonly bytesPerSecondMax: number;
   readonly log: Logger;
-  readonly now: () => number;
 }
 
+/** `done`: no record points into the segment any more, but for one that is to be renewed. */
+export type ReclaimOutcome = 'done' | 'stopped' | 'no-room' | SourceFaultKind;
+
 export interface Reclaimed {
-  readonly isComplete: boolean;
-  /** Where the last append of the segment ended. */
-  readonly end: number;
+  readonly outcome: ReclaimOutcome;
   /** The key of a body that stands alone in the segment and should stay. */
   readonly renew: string | undefined;
   readonly copiedBytes: number;
   readonly evicted: number;
 }
 
-/** The writer of copies: no worker ever has this number. */
-export const RECLAIM_WRITER = 0xffff_fffe;
 /** A purge that a job does not know costs a copy; knowing very many costs more. */
 const PURGES_TOLD_MAX = 256;
-const MOVES_PER_OPERATION = 512;
-const KEY_LOGGED_LENGTH_MAX = 200;
+/** Moving the record of an entry counts as much as copying this. */
+const ENTRY_COST_BYTES = 4096;
+/** At most half of a segment is copied: so for each byte that was, it counts as this much smaller. */
+const BYTES_FOR_EACH_COPIED = 2;
 
 export class SegmentReclaim {
   readonly #options: SegmentReclaimOptions;
-  #target: CopyTarget | undefined;
-  /** Whether the name of the target's file is on disk. */
-  #isNamed = false;
+  readonly #targets: CopyTargets;
+  readonly #rate: RateLimit;
+  /** Ends the wait that holds the copying to its rate. */
+  #hurrying = new AbortController();
   #isStopped = false;
 
   constructor(options: SegmentReclaimOptions) {
     this.#options = options;
+    this.#targets = new CopyTargets(options);
+    this.#rate = new RateLimit(options.bytesPerSecondMax);
   }
 
   /** Has the job under way end after its batch. */
   stop(): void {
     this.#isStopped = true;
+    this.hurry();
+  }
+
+  /** Asks again at once whether it is urgent. */
+  hurry(): void {
+    this.#hurrying.abort();
+    this.#hurrying = new AbortController();
+  }
+
+  /** Seals what was being written, as long as the index takes that. */
+  async close(): Promise<void> {
+    if (this.#options.store.failure === undefined) await this.#targets.seal();
   }
 
   /** Reclaims a segment; `isUrgent` tells whether to go on at full speed. */
@@ -76,9 +89,57 @@ export class SegmentReclaim {
     keep: Victim['keep'],
     isUrgent: () => boolean,
   ): Promise<Reclaimed> {
+    const done = await this.#copy(stats, keep, isUrgent);
+    if (done.outcome !== 'done' || done.renew !== undefined) return done;
+    const left = this.#options.store.segments.get(stats.id)?.records ?? 0;
+    if (left === 0) return done;
+    return await this.#runByRecords(stats, keep, isUrgent, done);
+  }
+
+  /**
+   * Goes through the entries that the walk did not come across: behind a damaged header they can be read
+   * by their records alone. When none is left, the counters were wrong.
+   */
+  async #runByRecords(
+    stats: Readonly<SegmentStats>,
+    keep: Victim['keep'],
+    isUrgent: () => boolean,
+    before: Reclaimed,
+  ): Promise<Reclaimed> {
+    const { store, log } = this.#options;
+    const search = new IndexSearch(this.#options, [stats.id]);
+    let { copiedBytes, evicted, renew } = before;
+    let entries = 0;
+    while (!search.isDone) {
+      if (this.#isStopped) return { ...before, outcome: 'stopped', copiedBytes, evicted };
+      const seen = [...(await search.next())];
+      if (seen.length === 0) continue;
+      entries += seen.length;
+      seen.sort((one, other) => one.from.offset - other.from.offset);
+      const fileBytes = Math.max(0, stats.fileBytes - BYTES_FOR_EACH_COPIED * copiedBytes);
+      const part = await this.#copy({ ...stats, fileBytes }, keep, isUrgent, seen);
+      copiedBytes += part.copiedBytes;
+      evicted += part.evicted;
+      renew ??= part.renew;
+      if (part.outcome !== 'done') return { ...part, copiedBytes, evicted };
+    }
+    const { id: segment } = stats;
+    if (renew === undefined) await store.emptySegment(segment);
+    if (entries > 0) log.warn({ segment, entries }, 'a damaged segment was read by its records');
+    else log.warn({ segment }, 'the counters of a segment were wrong: no record points into it');
+    return { outcome: 'done', renew, copiedBytes, evicted };
+  }
+
+  /** Runs the job over the whole file, or over the records that are told. */
+  async #copy(
+    stats: Readonly<SegmentStats>,
+    keep: Victim['keep'],
+    isUrgent: () => boolean,
+    seen?: readonly SeenAt[],
+  ): Promise<Reclaimed> {
     const { store, jobs, indexPath, segmentsPath, visited, now } = this.#options;
     const { port1, port2 } = new MessageChannel();
-    const run = new Run(port1, (news) => this.#settle(news, run, isUrgent));
+    const run = new CopyRun(port1, (news) => this.#settle(news, run, isUrgent));
     const purges = store.pendingPurges;
     const copying = jobs.copySegment({
       indexPath,
@@ -95,6 +156,7 @@ export class SegmentReclaim {
         purges.length > PURGES_TOLD_MAX
           ? []
           : purges.map(({ version, prefix }) => ({ version, prefix })),
+      ...(seen === undefined ? {} : { seen }),
       port: port2,
     });
     try {
@@ -102,72 +164,43 @@ export class SegmentReclaim {
       await run.end();
       // What had its second chance keeps its place before the sweep.
       if (keep === 'chance') await this.#placeTargets(run, stats.agedFromMs);
-      return { ...result, copiedBytes: run.copiedBytes, evicted: run.evicted };
+      const { copiedBytes, evicted } = run;
+      return { outcome: outcomeOf(result, run), renew: result.renew, copiedBytes, evicted };
     } catch (error) {
       await run.end().catch(() => undefined);
       // How far the job has written is not known.
-      await this.#sealTarget();
+      await this.#targets.seal();
       throw error;
     }
   }
 
-  /** Seals what was being written, as long as the index takes that. */
-  async close(): Promise<void> {
-    if (this.#options.store.failure === undefined) await this.#sealTarget();
-  }
-
-  /**
-   * Removes the records that still point into a segment which has been gone through: those that its
-   * file no longer shows, since it is damaged or missing. False when some are left all the same.
-   */
-  async findRest(segment: number, isDamaged: boolean): Promise<boolean> {
-    const { store, jobs, indexPath, log } = this.#options;
-    const range = entryRange('');
-    let removed = 0;
-    for (let at: Uint8Array | undefined = range.gte; at !== undefined && !this.#isStopped; ) {
-      const { pointing, next } = await jobs.findPointing({
-        indexPath,
-        gte: at,
-        lt: range.lt,
-        segments: [segment],
-      });
-      removed += (await this.#evict(pointing)).length;
-      at = next;
-    }
-    if (removed > 0) {
-      log.error({ segment, entries: removed, isDamaged }, 'entries of a damaged segment are gone');
-    }
-    return this.#isStopped || (store.segments.get(segment)?.records ?? 0) === 0;
-  }
-
-  async #settle(news: CopyNews, run: Run, isUrgent: () => boolean): Promise<CopyAnswer> {
+  async #settle(news: CopyNews, run: CopyRun, isUrgent: () => boolean): Promise<CopyAnswer> {
     if (this.#isStopped) return { stop: true };
     if (news.kind === 'target-needed') {
-      return { stop: false, target: await this.#targetFor(run) };
+      const target = await this.#targets.for(run);
+      run.lacksRoom = target === undefined;
+      return target === undefined ? { stop: true } : { stop: false, target };
     }
-    if (this.#target !== undefined && news.copiedBytes > 0) {
-      this.#target = { ...this.#target, end: news.targetEnd };
-    }
-    await this.#move(news.moves);
-    run.evicted += (await this.#evict(news.evicted)).length;
+    if (news.copiedBytes > 0) this.#targets.advance(news.targetEnd);
+    await this.#move(news.moves, isUrgent);
+    run.evicted += await evictEntries(news.evicted, this.#options);
     await this.#remove(news.dead);
     if (news.damaged.length > 0) await this.#dropDamaged(news.damaged);
     run.copiedBytes += news.copiedBytes;
-    if (!isUrgent()) await sleep((1000 * news.copiedBytes) / this.#options.bytesPerSecondMax);
+    if (!isUrgent()) await this.#rate.take(news.copiedBytes, this.#hurrying.signal);
     return { stop: this.#isStopped };
   }
 
-  async #move(moves: readonly Move[]): Promise<void> {
-    const { store, visited, segmentsPath } = this.#options;
-    if (moves.length > 0 && !this.#isNamed) {
-      await syncDirectory(segmentsPath);
-      this.#isNamed = true;
-    }
-    for (let from = 0; from < moves.length; from += MOVES_PER_OPERATION) {
-      const some = moves.slice(from, from + MOVES_PER_OPERATION);
+  /** Evenly, since reads wait for each operation: small entries cost the index more than the disk. */
+  async #move(moves: readonly Move[], isUrgent: () => boolean): Promise<void> {
+    const { store, visited } = this.#options;
+    if (moves.length > 0) await this.#targets.ensureNamed();
+    for (let from = 0; from < moves.length; from += ENTRIES_PER_OPERATION) {
+      const some = moves.slice(from, from + ENTRIES_PER_OPERATION);
       const refused = await store.move(some);
       for (const { key } of some) visited.clear(key);
       if (refused.length > 0) await this.#voidCopies(refused);
+      if (!isUrgent()) await this.#rate.take(some.length * ENTRY_COST_BYTES, this.#hurrying.signal);
     }
   }
 
@@ -184,24 +217,9 @@ export class SegmentReclaim {
     }
   }
 
-  async #evict(seen: readonly SeenAt[]): Promise<readonly SeenAt[]> {
-    const { store, log } = this.#options;
-    const evicted: SeenAt[] = [];
-    for (let from = 0; from < seen.length; from += MOVES_PER_OPERATION) {
-      const some = seen.slice(from, from + MOVES_PER_OPERATION);
-      if (log.isLevelEnabled('trace')) {
-        // Before they go, so that whoever reads the log can tell an eviction from a loss.
-        const keys = some.map(({ key }) => key.slice(0, KEY_LOGGED_LENGTH_MAX));
-        log.trace({ evicting: keys }, 'evicting');
-      }
-      evicted.push(...(await store.evict(some)));
-    }
-    return evicted;
-  }
-
   async #remove(seen: readonly SeenAt[]): Promise<void> {
-    for (let from = 0; from < seen.length; from += MOVES_PER_OPERATION) {
-      await this.#options.store.removeSeen(seen.slice(from, from + MOVES_PER_OPERATION));
+    for (let from = 0; from < seen.length; from += ENTRIES_PER_OPERATION) {
+      await this.#options.store.removeSeen(seen.slice(from, from + ENTRIES_PER_OPERATION));
     }
   }
 
@@ -212,33 +230,8 @@ export class SegmentReclaim {
     await this.#remove(damaged);
   }
 
-  /** The target that an earlier job has begun, or, when this one has filled it, a new one. */
-  async #targetFor(run: Run): Promise<CopyTarget> {
-    const begun = this.#target;
-    if (begun !== undefined && run.targets.length === 0) {
-      run.targets.push(begun.id);
-      return begun;
-    }
-    await this.#sealTarget();
-    const { store, segmentBytes, now } = this.#options;
-    const id = await store.grantSegment(RECLAIM_WRITER, segmentBytes);
-    const target = { id, writer: RECLAIM_WRITER, createdAtMs: now(), end: 0 };
-    this.#target = { ...target, bytesMax: segmentBytes };
-    run.targets.push(id);
-    this.#isNamed = false;
-    return this.#target;
-  }
-
-  async #placeTargets(run: Run, agedFromMs: number): Promise<void> {
+  async #placeTargets(run: CopyRun, agedFromMs: number): Promise<void> {
     for (const id of run.targets) await this.#options.store.placeSegment(id, agedFromMs);
-  }
-
-  async #sealTarget(): Promise<void> {
-    const target = this.#target;
-    if (target === undefined) return;
-    this.#target = undefined;
-    const { size } = await stat(this.#pathOf(target.id)).catch(() => ({ size: target.end }));
-    await this.#options.store.sealSegment(RECLAIM_WRITER, target.id, size);
   }
 
   #pathOf(segment: number): string {
@@ -246,33 +239,8 @@ export class SegmentReclaim {
   }
 }
 
-/** The primary's end of one job: answers its news in order. */
-class Run {
-  copiedBytes = 0;
-  evicted = 0;
-  /** The segments that were copied into. */
-  readonly targets: number[] = [];
-  readonly #port: MessagePort;
-  #settling: Promise<void> = Promise.resolve();
-  #failure: unknown;
-
-  constructor(port: MessagePort, settle: (news: CopyNews) => Promise<CopyAnswer>) {
-    this.#port = port;
-    port.on('message', (news: CopyNews) => {
-      this.#settling = settle(news).then(
-        (answer) => port.postMessage(answer),
-        (error: unknown) => {
-          this.#failure = error;
-          port.postMessage({ stop: true } satisfies CopyAnswer);
-        },
-      );
-    });
-  }
-
-  /** Throws what settling a batch has thrown. */
-  async end(): Promise<void> {
-    await this.#settling;
-    this.#port.close();
-    if (this.#failure !== undefined) throw this.#failure;
-  }
+function outcomeOf({ fault, isComplete }: CopyResult, run: CopyRun): ReclaimOutcome {
+  if (fault !== undefined) return fault;
+  if (isComplete) return 'done';
+  return run.lacksRoom ? 'no-room' : 'stopped';
 }

@@ -19,17 +19,28 @@ export interface SpaceOptions {
   readonly freeBytesMin: number;
   /** What LevelDB may take for a while beyond what it keeps: logs, and tables under compaction. */
   readonly indexSlackBytes: number;
+  /** What the reserve takes, or will take when it is made again: kept for it within `--max-size`. */
+  readonly reserveBytes: number;
   /** Sum over all segments: sizes of sealed ones, and what open ones may grow to. */
   readonly segmentBytes: () => number;
   /** Bytes that open segments may still write: the disk does not know of them yet. */
   readonly unwrittenBytes: () => number;
 }
 
+interface MeasuredTable {
+  readonly size: number;
+  /** Whether it was found twice. */
+  readonly isSettled: boolean;
+}
+
+const NO_TABLE = -1;
+
 export class Space {
   readonly #options: SpaceOptions;
-  readonly #tables = new Map<string, number>();
+  /** Tables by name, with their size as it was measured last. */
+  readonly #tables = new Map<string, MeasuredTable>();
   #indexBytes = 0;
-  #otherBytes = 0;
+  #visitedBytes = 0;
   #diskBytes = 0;
   #freeBytes = 0;
 
@@ -44,7 +55,7 @@ export class Space {
     this.#freeBytes = bavail * bsize;
     this.#diskBytes = blocks * bsize;
     this.#indexBytes = await this.#sizeOfIndex();
-    this.#otherBytes = await this.#sizeOfOthers();
+    this.#visitedBytes = await sizeOf(join(directory.path, 'visited'));
   }
 
   /** Bytes that the store takes or may take at any moment: segments, index, reserve. */
@@ -52,12 +63,8 @@ export class Space {
     return this.#options.segmentBytes() + this.#indexBytes + this.#otherBytes;
   }
 
-  get indexBytes(): number {
-    return this.#indexBytes;
-  }
-
-  get freeBytes(): number {
-    return this.#freeBytes;
+  get #otherBytes(): number {
+    return this.#options.reserveBytes + this.#visitedBytes;
   }
 
   /** What is left free for others. */
@@ -69,6 +76,11 @@ export class Space {
   /** Bytes that must be given back before `bytes` more can be granted; 0 or less when there is room. */
   missingFor(bytes: number): number {
     return Math.max(this.#missingInQuota(bytes), this.missingOnDisk(bytes));
+  }
+
+  /** Whether the reserve can be made, of which the disk has nothing yet. */
+  get hasRoomForReserve(): boolean {
+    return this.#missingInQuota(0) <= 0 && this.missingOnDisk(this.#options.reserveBytes) <= 0;
   }
 
   #missingInQuota(bytes: number): number {
@@ -89,32 +101,33 @@ export class Space {
     return this.#indexBytes + this.#otherBytes + indexSlackBytes + bytes > storeBytesMax;
   }
 
-  /** A table is never changed once it is whole, so only what is new is looked at. */
+  /**
+   * A table is never changed once it is whole, so a size that was found twice is not looked at again.
+   * The newest one may still be growing although it did not grow for a while.
+   */
   async #sizeOfIndex(): Promise<number> {
     const { indexPath } = this.#options.directory;
     const names = await readdir(indexPath);
     const present = new Set(names);
     for (const name of this.#tables.keys()) if (!present.has(name)) this.#tables.delete(name);
-    let newest = '';
+    const newest = Math.max(...names.map(tableNumberOf));
     let bytes = 0;
     for (const name of names) {
       const known = this.#tables.get(name);
-      const size = known ?? (await sizeOf(join(indexPath, name)));
+      const size = known?.isSettled === true ? known.size : await sizeOf(join(indexPath, name));
       bytes += size;
-      if (!/\.(ldb|sst)$/.test(name)) continue;
-      this.#tables.set(name, size);
-      if (name > newest) newest = name;
+      const number = tableNumberOf(name);
+      if (number === NO_TABLE) continue;
+      this.#tables.set(name, { size, isSettled: number < newest && size === known?.size });
     }
-    // The newest may still be growing.
-    this.#tables.delete(newest);
     return bytes;
   }
+}
 
-  async #sizeOfOthers(): Promise<number> {
-    const { path } = this.#options.directory;
-    const sizes = await Promise.all(['reserve', 'visited'].map((name) => sizeOf(join(path, name))));
-    return sizes.reduce((sum, size) => sum + size, 0);
-  }
+/** The number in the name of a table, which rises with each file of the index; -1 for other files. */
+function tableNumberOf(name: string): number {
+  const digits = /^(\d+)\.(?:ldb|sst)$/.exec(name)?.[1];
+  return digits === undefined ? NO_TABLE : Number(digits);
 }
 
 /** What a file takes on the disk, holes left out; 0 when it is gone. */

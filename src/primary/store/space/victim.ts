@@ -18,7 +18,10 @@ export interface VictimRules {
   readonly isDiskShort: boolean;
   /** Share of garbage, in percent, from which a segment is rewritten without anything evicted. */
   readonly garbagePercent: number;
-  readonly except: ReadonlySet<number>;
+  /** Whether a segment is no victim at present: pinned, lost, or something has failed with it. */
+  readonly isLeftAlone: (segment: number) => boolean;
+  /** Segments of one body that is never copied: they are rewritten for no garbage, only evicted. */
+  readonly lone: ReadonlySet<number>;
   /** Where the last choice for want of room was. */
   readonly sweep: Sweep;
 }
@@ -36,10 +39,10 @@ export function chooseVictim(
   let emptiest: Readonly<SegmentStats> | undefined;
   for (const stats of segments) {
     if (stats.state !== SegmentState.sealed || stats.records === 0) continue;
-    if (rules.except.has(stats.id)) continue;
+    if (rules.isLeftAlone(stats.id)) continue;
     eligible.push(stats);
     const percent = garbagePercentOf(stats);
-    if (percent < rules.garbagePercent) continue;
+    if (percent < rules.garbagePercent || rules.lone.has(stats.id)) continue;
     if (emptiest === undefined || percent > garbagePercentOf(emptiest)) emptiest = stats;
   }
   if (emptiest !== undefined && !rules.isDiskShort) return { stats: emptiest, keep: 'all' };

@@ -4,6 +4,7 @@
  * never synced, and whatever is wrong with it means only that no entry is known to have been read.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Logger } from 'pino';
 import { CHECKSUM_BYTES, checksumMatches, writeChecksum } from '../../../segments/checksum.ts';
 
 /** On disk: never change, make a new format. */
@@ -17,6 +18,7 @@ const CHECKSUM_AT = HEADER_BYTES - CHECKSUM_BYTES;
 const FILE_BYTES = (1 + VISITED_PAGES) * VISITED_PAGE_BYTES;
 /** Pages in one read or write: 1 MiB. */
 const PAGES_AT_ONCE_MAX = 256;
+const DAMAGED = 'the file of the visited bits is damaged: no entry is known to have been read';
 const ZERO_PAGE = Buffer.alloc(VISITED_PAGE_BYTES);
 
 function encodeHeader(): Buffer {
@@ -36,11 +38,13 @@ export class VisitedFile {
   /** Whether the file is ours and whole, so that it is enough to write what changed. */
   #isSound = false;
   #saving: Promise<boolean> | undefined;
-  loaded: 'bits' | 'nothing' | 'damage' = 'nothing';
-  failure: NodeJS.ErrnoException | undefined;
+  /** Whether the last save failed: then the next failure is not told again. */
+  #hasFailed = false;
+  readonly #log: Pick<Logger, 'warn'>;
 
-  constructor(path: string) {
+  constructor(path: string, log: Pick<Logger, 'warn'>) {
     this.#path = path;
+    this.#log = log;
   }
 
   /** Reads the file into `bits`, all zeros before. Leaves them so when it cannot be read to its end. */
@@ -52,11 +56,11 @@ export class VisitedFile {
       } finally {
         await handle.close();
       }
-      this.loaded = this.#isSound ? 'bits' : 'damage';
+      if (!this.#isSound) this.#log.warn({ file: this.#path }, DAMAGED);
     } catch (error) {
-      this.loaded = systemError(error).code === 'ENOENT' ? 'nothing' : 'damage';
+      if (systemError(error).code !== 'ENOENT') this.#log.warn({ err: error }, DAMAGED);
     }
-    if (this.loaded === 'damage') bits.fill(0);
+    if (!this.#isSound) bits.fill(0);
   }
 
   save(bits: Uint8Array, dirtyPages: Uint8Array): Promise<boolean> {
@@ -70,12 +74,13 @@ export class VisitedFile {
     try {
       if (this.#isSound) await this.#update(bits, dirtyPages);
       else await this.#make(bits, dirtyPages);
-      this.failure = undefined;
+      this.#hasFailed = false;
       return true;
     } catch (error) {
-      this.failure = systemError(error);
       // Somebody took it away, so the next save has to write all of it.
-      if (this.failure.code === 'ENOENT') this.#isSound = false;
+      if (systemError(error).code === 'ENOENT') this.#isSound = false;
+      if (!this.#hasFailed) this.#log.warn({ err: error }, 'the visited bits cannot be saved');
+      this.#hasFailed = true;
       return false;
     }
   }

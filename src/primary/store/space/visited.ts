@@ -3,6 +3,7 @@
  * a job thread reads them over shared memory when it reclaims a segment. They are hints: bits of
  * different keys may fall together, and what is lost costs a second chance, never an entry's truth.
  */
+import type { Logger } from 'pino';
 import { VISITED_PAGE_BYTES, VISITED_PAGES, VisitedFile } from './visited-file.ts';
 
 const BITS_BYTES = VISITED_PAGES * VISITED_PAGE_BYTES;
@@ -54,12 +55,12 @@ export class Visited {
 
   /**
    * The bits that the file at `path` holds. A file that is missing, not whole or not readable gives
-   * none; `loaded` says which it was.
+   * none, and what is wrong with it is logged, as is a save that fails.
    */
-  static async load(path: string): Promise<Visited> {
+  static async load(path: string, log: Pick<Logger, 'warn'>): Promise<Visited> {
     // Pages of this memory that are never written take no room.
     const shared = new SharedArrayBuffer(BITS_BYTES + VISITED_PAGES);
-    const visited = new Visited(shared, new VisitedFile(path));
+    const visited = new Visited(shared, new VisitedFile(path, log));
     await visited.#file?.load(visited.#bits);
     return visited;
   }
@@ -67,16 +68,6 @@ export class Visited {
   /** The bits of another thread, by its `shared`. REQUIRES: nothing is marked, cleared or saved here. */
   static over(shared: SharedArrayBuffer): Visited {
     return new Visited(shared);
-  }
-
-  /** What the start found at `path`; a damaged file is overwritten by the next save. */
-  get loaded(): 'bits' | 'nothing' | 'damage' {
-    return this.#file?.loaded ?? 'nothing';
-  }
-
-  /** Why the last save could not be made, until one can. */
-  get saveFailure(): NodeJS.ErrnoException | undefined {
-    return this.#file?.failure;
   }
 
   /** Notes that the entry was read. */
@@ -108,8 +99,8 @@ export class Visited {
   }
 
   /**
-   * Writes the pages that changed since the last save. False when the system did not let it, with the
-   * reason in `saveFailure`: the pages stay due. A second call while one is under way joins it.
+   * Writes the pages that changed since the last save. False when the system did not let it: the pages
+   * stay due. A second call while one is under way joins it.
    */
   async save(): Promise<boolean> {
     if (this.#file === undefined) throw new Error('the visited bits of another thread are its own');

@@ -1,6 +1,7 @@
 /** `bigcache backup` and `restore` of a stopped store, as a command line runs them. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { cp, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { cli } from '../../../../src/primary/cli.ts';
@@ -9,11 +10,20 @@ import { showBytes } from '../../../../src/primary/commands/sizes.ts';
 import { ControlServer } from '../../../../src/primary/control/control-server.ts';
 import { contentOf, RAW, servedStore } from '../../store/backup/backup-setup.ts';
 import { SILENT } from '../../store/store-setup.ts';
+import { digests } from '../stopped-store-setup.ts';
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+const run = (...args: string[]): Promise<Outcome> => runWith({}, ...args);
+
+async function runWith(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
   let [out, err] = ['', ''];
   const code = await cli(args, {
-    env: {},
+    env,
     forked: false,
     out: (text) => {
       out += text;
@@ -46,6 +56,55 @@ describe('a stopped store', () => {
       /1 entries restored into .*\nwhat was there before is in .*before-/s,
     );
     assert.equal((await contentOf(place('store'), ['key'])).get('key'), 'body');
+  });
+
+  it('is what it was after its backup, also where a server would have to evict', async (t) => {
+    const { server, worker, place } = await servedStore(t);
+    for (const key of ['one', 'two']) await worker.store.put(key, RAW, Buffer.alloc(50_000, key));
+    await server.stop();
+    const before = await digests(place('store'));
+    const env = { BIGCACHE_MIN_FREE: '100TiB', BIGCACHE_MAX_SIZE: '64MiB' };
+    const to = place('backup');
+    const { code, err } = await runWith(env, 'backup', '--db-path', place('store'), '--to', to);
+    assert.equal(code, 0, err);
+    assert.deepEqual(await digests(place('store')), before);
+    assert.equal((await contentOf(to, ['one', 'two'])).size, 2);
+    const again = await run('restore', '--db-path', place('new'), '--from', to);
+    assert.equal(again.code, 0, again.err);
+  });
+
+  it('is backed up as a killed server has left it', async (t) => {
+    const { worker, place } = await servedStore(t);
+    await worker.store.put('key', RAW, Buffer.from('body'));
+    await cp(place('store'), place('killed'), { recursive: true });
+    const to = place('backup');
+    const { code, out, err } = await run('backup', '--db-path', place('killed'), '--to', to);
+    assert.equal(code, 0, err);
+    assert.match(out, /segments: 1 linked/);
+    assert.equal((await contentOf(to, ['key'])).get('key'), 'body');
+    assert.equal((await contentOf(place('killed'), ['key'])).get('key'), 'body');
+  });
+
+  it('is not backed up while part of its log is lost, or its index is damaged', async (t) => {
+    const { server, worker, place } = await servedStore(t);
+    await worker.store.put('key', RAW, Buffer.from('body'));
+    await server.stop();
+    const index = join(place('store'), 'index');
+    const log = readdirSync(index).find((name) => name.endsWith('.log')) ?? '';
+    const bytes = statSync(join(index, log)).size;
+    await truncate(join(index, log), bytes - 10);
+    const arguments_ = ['backup', '--db-path', place('store'), '--to', place('backup')];
+    const lost = await run(...arguments_);
+    assert.equal(lost.code, 1);
+    assert.match(
+      lost.err,
+      /part of the log of the index .* is damaged .*start the server on it once/,
+    );
+    await rm(join(index, 'CURRENT'));
+    const damaged = await run(...arguments_);
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.err, /the index .* is damaged \(its file CURRENT is missing\)/);
+    assert.ok(!existsSync(place('backup')));
   });
 
   it('is not made by a backup of a directory that holds none', async (t) => {

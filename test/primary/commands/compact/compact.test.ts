@@ -1,14 +1,26 @@
 /** Compacting: the index shrinks, keeps every entry, tells how far it is, and can be interrupted. */
 import assert from 'node:assert/strict';
+import { existsSync, mkdirSync } from 'node:fs';
+import { readdir, rmdir, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { report, runCompact } from '../../../../src/primary/commands/compact/command.ts';
 import { compactStore } from '../../../../src/primary/commands/compact/compact-run.ts';
-import { openDirectory } from '../../../../src/primary/directory/directory.ts';
+import { whileStopped } from '../../../../src/primary/commands/failures.ts';
+import { openDirectory, type StoreDirectory } from '../../../../src/primary/directory/directory.ts';
 import { openStoppedStore } from '../../../../src/primary/directory/stopped-store.ts';
 import { stretchesOf } from '../../../../src/primary/store/index/index-compaction.ts';
+import { inspectIndex } from '../../../../src/primary/store/index/index-inspection.ts';
+import { decodeNumber, metaKey } from '../../../../src/primary/store/index/index-keys.ts';
+import {
+  readStoredState,
+  VERSIONS_PER_EPOCH,
+} from '../../../../src/primary/store/index/stored-state.ts';
+import { eventually } from '../../../eventually.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
+import { TestServer } from '../../../workers/store/segment-store-setup.ts';
 import { openedIndex } from '../../store/store-setup.ts';
-import { outcomeOf, plainStore, QUIET, readAll, withIndex } from '../stopped-store-setup.ts';
+import { flip, outcomeOf, plainStore, QUIET, readAll, withIndex } from '../stopped-store-setup.ts';
 
 /** Keys with a long common beginning, as a site's pages have them. */
 const keyOf = (nth: number): Buffer =>
@@ -55,6 +67,80 @@ describe('the compaction of a store', () => {
     const { code, out } = await outcomeOf((write) => runCompact(path, write, QUIET));
     assert.equal(code, 0);
     assert.match(out, /^the index of \/.* had \d.* (Ki)?B, has \d.* (Ki)?B\n$/);
+  });
+
+  it('leaves the index sealed, as a server does', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 5);
+    await outcomeOf((write) => runCompact(path, write, QUIET));
+    const index = join(path, 'index');
+    const names = await readdir(index);
+    assert.ok(names.includes('CLOSED') && !names.includes('CHECKING'));
+    const log = names.find((name) => name.endsWith('.log')) ?? '';
+    const { size } = await stat(join(index, log));
+    assert.ok(size > 0);
+    await truncate(join(index, log), 0);
+    const { lostInLogs } = await inspectIndex(index);
+    assert.equal(lostInLogs.length, 1, 'the loss is found by the seal');
+  });
+
+  it('says what a damaged log has lost, and has the next start count again', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 5);
+    const versions = await withIndex(path, (index) => index.get(metaKey('versions')));
+    await withIndex(path, async (index) => {
+      await index.put(metaKey('hand'), Buffer.from('somewhere'));
+      await index.put(Buffer.from('ekey'), Buffer.alloc(100));
+    });
+    const log = (await readdir(join(path, 'index'))).find((name) => name.endsWith('.log')) ?? '';
+    const file = join(path, 'index', log);
+    await flip(file, (await stat(file)).size - 20);
+    const { code, out } = await outcomeOf((write) => runCompact(path, write, QUIET));
+    assert.equal(code, 3);
+    assert.match(out, /^part of the log of the index was damaged \(LevelDB dropped \d+ bytes/m);
+    await withIndex(path, async (index) => {
+      const state = await readStoredState(index);
+      assert.equal(state.countsAreSure, false);
+      assert.equal(state.handPosition, undefined, 'what the hand removed may be back');
+      const before = decodeNumber('versions', versions, 0);
+      assert.ok(state.versions > before + VERSIONS_PER_EPOCH, 'an epoch is left out');
+    });
+    const server = await TestServer.start(path);
+    await eventually(() => server.storage.entries.countsAreSure);
+    assert.equal(server.storage.entries.count, 6);
+    await server.stop();
+  });
+
+  it('says so in one line when LevelDB cannot write a table', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 20);
+    await withIndex(path, async (index) => {
+      for (let nth = 0; nth < 100; nth++) await index.put(keyOf(nth), Buffer.alloc(200));
+    });
+    const work = (directory: StoreDirectory) =>
+      compactStore({
+        directory,
+        onProgress: () => assert.fail('no stretch is done'),
+        // Once the index is open, folders stand where the next tables would be written.
+        shouldStop: () => {
+          for (let number = 1; number < 100; number++) {
+            const name = `${String(number).padStart(6, '0')}.ldb`;
+            if (!existsSync(join(path, 'index', name))) mkdirSync(join(path, 'index', name));
+          }
+          return false;
+        },
+      });
+    await assert.rejects(
+      whileStopped(() => openStoppedStore(path), 'stop it', work),
+      {
+        name: 'CannotRunError',
+        message: /^the command stopped: IO error: .*\.ldb: Is a directory$/,
+      },
+    );
+    for (const name of await readdir(join(path, 'index'), { withFileTypes: true })) {
+      if (name.isDirectory()) await rmdir(join(path, 'index', name.name));
+    }
+    assert.equal((await readAll(path, ['page/1', 'long'])).size, 2);
   });
 
   it('is refused while a server runs', async (t) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ClassicLevel } from 'classic-level';
@@ -9,10 +10,17 @@ import {
   type ImportOptions,
   importOriginal,
 } from '../../../../src/primary/commands/import/import-run.ts';
+import { runRebuild } from '../../../../src/primary/commands/rebuild/command.ts';
+import { DamagedStoreError } from '../../../../src/primary/directory/damaged-store.ts';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
+import { quarantineStore } from '../../../../src/primary/directory/fresh-start.ts';
+import { restoreOffline } from '../../../../src/primary/store/backup/restore.ts';
+import { metaKey } from '../../../../src/primary/store/index/index-keys.ts';
 import { DEFAULT_CONFIG } from '../../../default-config.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 import { SILENT, TestServer } from '../../../workers/store/segment-store-setup.ts';
+import { SyncWatch } from '../../store/sync-watch.ts';
+import { QUIET, TRUST, withIndex } from '../stopped-store-setup.ts';
 
 const MiB = 2 ** 20;
 
@@ -55,7 +63,23 @@ async function countIn(store: string): Promise<number> {
   return count;
 }
 
+/** Asks to stop once so many chunks are done; the first question comes before any. */
+function stopAfter(chunks: number): () => boolean {
+  let asked = 0;
+  return () => {
+    asked += 1;
+    return asked > chunks;
+  };
+}
+
 describe('an import', () => {
+  it('stops before the first chunk when it is asked to', async (t) => {
+    const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+    await writeOriginal(from, 300);
+    const result = await importInto(store, from, { shouldStop: () => true });
+    assert.deepEqual([result.isComplete, result.counts.json], [false, 0]);
+  });
+
   it('brings every entry into the store and leaves no trace beside it', async (t) => {
     const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
     await writeOriginal(from, 700);
@@ -74,7 +98,7 @@ describe('an import', () => {
   it('goes on where it was interrupted, and counts everything once', async (t) => {
     const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
     await writeOriginal(from, 700);
-    const first = await importInto(store, from, { shouldStop: () => true });
+    const first = await importInto(store, from, { shouldStop: stopAfter(1) });
     assert.deepEqual([first.isComplete, first.counts.json], [false, 256]);
     assert.match(report(first, store), /interrupted; run the same command again/);
     const second = await importInto(store, from);
@@ -87,9 +111,86 @@ describe('an import', () => {
     const [one, other] = [await temporaryDirectory(t), await temporaryDirectory(t)];
     await writeOriginal(one, 300);
     await writeOriginal(other, 10);
-    await importInto(store, one, { shouldStop: () => true });
+    await importInto(store, one, { shouldStop: stopAfter(1) });
     const result = await importInto(store, other);
     assert.deepEqual([result.wasResumed, result.counts.json], [false, 10]);
+    assert.match(report(result, store), /not gone on with: it was of another database/);
+  });
+
+  it('does not go on where the store has other content than the import left there', async (t) => {
+    const changes: Record<string, [(store: string, backup: string) => Promise<unknown>, RegExp?]> =
+      {
+        'a clear': [
+          async (store) => {
+            const server = await TestServer.start(store);
+            await server.storage.clear();
+            await server.stop();
+          },
+          /an earlier import was not gone on with: the store was cleared since; this one began anew/,
+        ],
+        'another store': [
+          async (store) => {
+            const path = join(store, 'bigcache.json');
+            const identity = JSON.parse(await readFile(path, 'utf8'));
+            await writeFile(path, JSON.stringify({ ...identity, instanceId: '00112233' }));
+          },
+          /it was into another store/,
+        ],
+        'a damaged note': [
+          (store) => writeFile(join(store, '.import.json'), '{'),
+          /cannot be read/,
+        ],
+        'lost changes': [
+          (store) => withIndex(store, (index) => index.put(metaKey('recount'), Buffer.alloc(8))),
+          /part of what it stored is lost/,
+        ],
+        'a restore': [
+          (store, backup) => {
+            const signal = AbortSignal.timeout(60_000);
+            return restoreOffline(store, { from: backup, bytesPerSecond: 1e9, signal }, true);
+          },
+        ],
+        'a rebuild': [(store) => runRebuild(store, TRUST, () => undefined, QUIET)],
+        'a fresh start': [
+          async (store) => {
+            await quarantineStore(store, new DamagedStoreError('the index is damaged'), SILENT);
+            await (await openDirectory(store)).release();
+          },
+        ],
+      };
+    const backup = await temporaryDirectory(t);
+    await (await TestServer.start(backup)).stop();
+    for (const [name, [change, told]] of Object.entries(changes)) {
+      const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+      await writeOriginal(from, 300);
+      await importInto(store, from, { shouldStop: stopAfter(1) });
+      assert.ok(existsSync(join(store, '.import.json')), name);
+      await change(store, backup);
+      const result = await importInto(store, from);
+      assert.deepEqual([result.wasResumed, result.counts.json], [false, 300], name);
+      if (told === undefined) assert.equal(result.ignored, undefined, name);
+      else assert.match(report(result, store), told, name);
+    }
+  });
+
+  it('has all on the disk before it notes how far it has come', async (t) => {
+    const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
+    await writeOriginal(from, 300);
+    const settings = { ...DEFAULT_CONFIG, segmentBytes: 4 * MiB, durability: 'none' as const };
+    const watch = await SyncWatch.begin(t);
+    await importInto(store, from, { shouldStop: stopAfter(1), settings });
+    const steps = watch.takeInOrder(store);
+    const noted = steps.findIndex((name) => name.endsWith('.import.json.new'));
+    assert.ok(noted > 0, steps.join('\n'));
+    const before = steps.slice(0, noted);
+    assert.ok(
+      before.some((name) => name.endsWith('.seg')),
+      before.join('\n'),
+    );
+    assert.ok(
+      before.some((name) => /index\/\d+\.log$/.test(name)),
+      before.join('\n'),
+    );
   });
 
   it('says what it skipped, and why', async (t) => {

@@ -14,7 +14,7 @@ import { randomFrom, testSeed } from '../../../e2e/chaos/random.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 import { TestServer } from '../../../workers/store/segment-store-setup.ts';
 import { pattern, RAW_META } from '../../../workers/store/store-subject.ts';
-import { outcomeOf, QUIET, readAll } from '../stopped-store-setup.ts';
+import { outcomeOf, QUIET, readAll, TRUST } from '../stopped-store-setup.ts';
 
 const HISTORIES = 6;
 const RUNS = 3;
@@ -73,7 +73,7 @@ describe('a rebuild of a store with a history', () => {
       const before = await readAll(path, KEYS, now);
       await isSound(path, `seed ${seed}, history ${history}`);
       if (history % 2 === 0) await rm(join(path, 'index'), { recursive: true });
-      const { code } = await outcomeOf((write) => runRebuild(path, true, write, QUIET));
+      const { code } = await outcomeOf((write) => runRebuild(path, TRUST, write, QUIET));
       assert.equal(code, 0);
       await isSound(path, `seed ${seed}, history ${history}, rebuilt`);
       const after = await readAll(path, KEYS, now);
@@ -117,7 +117,7 @@ describe('a store whose server was killed with kill -9', () => {
     assert.deepEqual(await ended, [null, 'SIGKILL']);
     await isSound(path, 'killed');
     await rm(join(path, 'index'), { recursive: true });
-    await outcomeOf((write) => runRebuild(path, true, write, QUIET));
+    await outcomeOf((write) => runRebuild(path, TRUST, write, QUIET));
     await isSound(path, 'rebuilt');
     const keys = Array.from({ length: acknowledged }, (_, nth) => `page/${nth}`);
     const found = await readAll(path, keys);

@@ -19,11 +19,13 @@ import {
   flip,
   leftovers,
   outcomeOf,
+  PLAIN,
   plainStore,
   QUIET,
   readAll,
   recordIn,
   segmentPath,
+  TRUST,
   withIndex,
 } from '../stopped-store-setup.ts';
 
@@ -347,7 +349,7 @@ describe('bigcache rebuild', () => {
     const path = await temporaryDirectory(t);
     const refuses = (place: string, message: RegExp): Promise<void> =>
       assert.rejects(
-        runRebuild(place, false, () => undefined, QUIET),
+        runRebuild(place, PLAIN, () => undefined, QUIET),
         message,
       );
     await refuses(path, /there is no store in /);
@@ -362,7 +364,7 @@ describe('bigcache rebuild', () => {
     await plainStore(path, 1);
     const holder = await openDirectory(path);
     await assert.rejects(
-      runRebuild(path, false, () => undefined, QUIET),
+      runRebuild(path, PLAIN, () => undefined, QUIET),
       /in use by a running BigCache; stop that server first/,
     );
     await holder.release();
@@ -371,7 +373,7 @@ describe('bigcache rebuild', () => {
   it('writes what it counts, and only what happened', async (t) => {
     const path = await temporaryDirectory(t);
     await plainStore(path, 3);
-    const { code, out } = await outcomeOf((write) => runRebuild(path, true, write, QUIET));
+    const { code, out } = await outcomeOf((write) => runRebuild(path, TRUST, write, QUIET));
     assert.equal(code, 0);
     assert.match(
       out,

@@ -7,10 +7,18 @@ import { describe, it } from 'node:test';
 import { runVerify } from '../../../../src/primary/commands/verify/command.ts';
 import { verifyStore } from '../../../../src/primary/commands/verify/verify-run.ts';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
-import { openStoppedStore } from '../../../../src/primary/directory/stopped-store.ts';
+import { openToVerify } from '../../../../src/primary/directory/stopped-store.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
-import { leftovers, outcomeOf, plainStore, QUIET, segmentPath } from '../stopped-store-setup.ts';
-import { finds } from './verify-setup.ts';
+import {
+  digests,
+  leftovers,
+  outcomeOf,
+  plainStore,
+  QUIET,
+  segmentPath,
+  withIndex,
+} from '../stopped-store-setup.ts';
+import { finds, verify } from './verify-setup.ts';
 
 describe('bigcache verify', () => {
   it('reports in lines that fit a screen, however much is damaged', async (t) => {
@@ -49,6 +57,60 @@ describe('bigcache verify', () => {
     assert.deepEqual(readdirSync(path), []);
   });
 
+  it('finds damage, with 3, where a start would not take the directory for a whole store', async (t) => {
+    const losses: Record<string, [(path: string) => Promise<void>, string[]]> = {
+      'no index': [
+        (path) => rm(join(path, 'index'), { recursive: true }),
+        ['store-damaged', 'index-unreadable'],
+      ],
+      'an empty index': [
+        async (path) => {
+          await rm(join(path, 'index'), { recursive: true });
+          await mkdir(join(path, 'index'));
+        },
+        ['store-damaged', 'index-unreadable'],
+      ],
+      'no segments': [
+        (path) => rm(join(path, 'segments'), { recursive: true }),
+        ['segment-missing'],
+      ],
+      'no bigcache.json': [(path) => rm(join(path, 'bigcache.json')), ['store-damaged']],
+      'a damaged bigcache.json': [
+        (path) => writeFile(join(path, 'bigcache.json'), '{"format":'),
+        ['store-damaged'],
+      ],
+    };
+    for (const [name, [lose, kinds]] of Object.entries(losses)) {
+      const path = await temporaryDirectory(t);
+      await plainStore(path, 3);
+      await lose(path);
+      const before = await digests(path);
+      const { code, problems } = await verify(path);
+      assert.equal(code, 3, name);
+      assert.deepEqual(Object.keys(problems), kinds, name);
+      assert.deepEqual(await digests(path), before, name);
+    }
+  });
+
+  it('stops while it looks the tables of the index over', async (t) => {
+    const path = await temporaryDirectory(t);
+    await plainStore(path, 3);
+    // Its log becomes a table.
+    await withIndex(path, async () => undefined);
+    const directory = await openToVerify(path);
+    const stages: string[] = [];
+    const result = await verifyStore({
+      directory,
+      readsBodies: true,
+      now: Date.now,
+      onProgress: (stage) => stages.push(stage),
+      shouldStop: () => true,
+    });
+    await directory.release();
+    assert.deepEqual([result.isComplete, result.findings.problems, stages], [false, [], []]);
+    assert.deepEqual(await leftovers(path), []);
+  });
+
   it('removes what a killed run left behind', async (t) => {
     const path = await temporaryDirectory(t);
     await plainStore(path, 1);
@@ -75,7 +137,7 @@ describe('bigcache verify', () => {
   it('stops where it is asked to, and does not call the rest sound', async (t) => {
     const path = await temporaryDirectory(t);
     await plainStore(path, 5);
-    const directory = await openStoppedStore(path);
+    const directory = await openToVerify(path);
     let asked = 0;
     const result = await verifyStore({
       directory,

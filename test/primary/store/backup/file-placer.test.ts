@@ -6,7 +6,7 @@ import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FilePlacer } from '../../../../src/primary/store/backup/file-placer.ts';
-import { Pace } from '../../../../src/primary/store/backup/pace.ts';
+import { RateLimit } from '../../../../src/primary/store/space/rate-limit.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 
 const failing = (code: string) => async (): Promise<void> => {
@@ -23,7 +23,7 @@ async function placing(
   await writeFile(source, content);
   const command = new AbortController();
   const placer = new FilePlacer({
-    pace: new Pace(1e12),
+    pace: new RateLimit(1e12),
     signal: command.signal,
     ...(link === undefined ? {} : { link }),
   });

@@ -8,6 +8,7 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   truncate,
   unlink,
   writeFile,
@@ -26,6 +27,7 @@ import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import { eventually } from '../../../eventually.ts';
 import { TestServer } from '../../../workers/store/segment-store-setup.ts';
+import { flip } from '../../commands/stopped-store-setup.ts';
 import { contentOf, FAST, RAW, readBody, servedStore } from './backup-setup.ts';
 
 type Test = Parameters<typeof servedStore>[0];
@@ -65,6 +67,12 @@ function filesOf(path: string): string[] {
     )
     .sort();
 }
+
+const nameIn = async (backup: string, pattern: RegExp): Promise<string> => {
+  const name = (await readdir(join(backup, 'index'))).find((file) => pattern.test(file));
+  assert.ok(name !== undefined, `there is a file ${pattern}`);
+  return name;
+};
 
 const idOf = async (path: string): Promise<string> =>
   JSON.parse(await readFile(join(path, 'bigcache.json'), 'utf8')).instanceId;
@@ -170,7 +178,49 @@ describe('a backup that is not whole', () => {
           if (name.endsWith('.log')) await unlink(join(b, 'index', name));
         }
       },
-      /files of its index are missing/,
+      /the index of the backup cannot be used: its log \d+\.log is missing/,
+    ],
+    'with a damaged place in its log': [
+      async (b) => {
+        const name = await nameIn(b, /\.log$/);
+        await flip(join(b, 'index', name), (await stat(join(b, 'index', name))).size - 20);
+      },
+      /the index of the backup cannot be used: \d+ bytes of \d+\.log are damaged/,
+    ],
+    'with a cut log': [
+      async (b) => {
+        const name = await nameIn(b, /\.log$/);
+        await truncate(join(b, 'index', name), 60);
+      },
+      /what it opens with is not what was stored/,
+    ],
+    'whose server was stopped, with a log that has lost its end': [
+      async (b) => {
+        await (await TestServer.start(b)).stop();
+        const name = await nameIn(b, /\.log$/);
+        await truncate(join(b, 'index', name), (await stat(join(b, 'index', name))).size - 30);
+      },
+      /the index of the backup cannot be used: its file \d+\.log, of \d+ bytes, has \d+ bytes/,
+    ],
+    'with damaged records in a table': [
+      async (b) => {
+        const server = await TestServer.start(b);
+        const { store } = server.addWorker();
+        // So many that the first block of the table is of entries alone.
+        for (let nth = 0; nth < 200; nth++) await store.put(`a/${nth}`, RAW, Buffer.from('a'));
+        await server.stop();
+        await (await TestServer.start(b)).stop();
+        await rm(join(b, 'index', 'CLOSED'));
+        let damaged = 0;
+        for (const name of await readdir(join(b, 'index'))) {
+          const at = (await readFile(join(b, 'index', name))).indexOf(Buffer.from('a/0'));
+          if (!name.endsWith('.ldb') || at < 0) continue;
+          await flip(join(b, 'index', name), at + 30);
+          damaged += 1;
+        }
+        assert.equal(damaged, 1);
+      },
+      /the index of the backup cannot be used: damaged records in \d+\.ldb/,
     ],
     'without a segment': [
       async (b) => {

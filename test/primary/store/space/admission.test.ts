@@ -76,4 +76,12 @@ describe('a grant', () => {
     admission.close(new BigCacheError('STORE_CLOSED'));
     await waiting;
   });
+
+  it('is refused at once when it comes after the close, also where there is room', async () => {
+    const { ask, admission, made, room } = admissionOver(1000);
+    admission.close(new BigCacheError('STORE_CLOSED'));
+    await assert.rejects(ask('after', 50), { code: 'STORE_CLOSED' });
+    assert.equal(room.waited, 0);
+    assert.deepEqual(made, []);
+  });
 });

@@ -11,7 +11,7 @@ import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { DeadSegments } from '../../../../src/primary/store/space/dead-segments.ts';
 import { Pins } from '../../../../src/primary/store/space/pins.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
-import { createSegmentFile, openedIndex, recordOf, SILENT } from '../store-setup.ts';
+import { createSegmentFile, logTo, openedIndex, recordOf } from '../store-setup.ts';
 
 /** A store, and a sweeper that tells which segments the workers were to drop, file gone or not. */
 async function sweeping(
@@ -24,14 +24,17 @@ async function sweeping(
   const pathOf = (segment: number): string => join(segmentsPath, segmentFileName(segment));
   const dropped: string[] = [];
   const pins = new Pins();
+  const time = { nowMs: 0 };
+  const messages: string[] = [];
   const newSweeper = (over: EntryStore): DeadSegments =>
     new DeadSegments({
       store: over,
       jobs: { walkSegment: walk, findPointing },
       indexPath,
       segmentsPath,
-      log: SILENT,
+      log: logTo(messages),
       pins,
+      clock: { elapsedMs: () => time.nowMs },
       onDrop: (segment) => {
         dropped.push(`${segment} ${existsSync(pathOf(segment)) ? 'early' : 'gone'}`);
       },
@@ -53,6 +56,8 @@ async function sweeping(
     pathOf,
     dropped,
     pins,
+    time,
+    messages,
   };
 }
 
@@ -111,7 +116,6 @@ describe('a sweep for dead segments', () => {
     const { store, sweeper, granted, pathOf } = await sweeping(t, async () => {
       walks += 1;
       return {
-        appends: 1,
         end: 2 ** 30,
         isMissing: false,
         pointing: [{ key: 'key', version: Number.MAX_SAFE_INTEGER }],
@@ -146,8 +150,8 @@ describe('a sweep for dead segments', () => {
     assert.equal(restarted.segments.size, 0);
   });
 
-  it('tries again later when a file cannot be removed', async (t) => {
-    const { store, sweeper, granted, pathOf, dropped } = await sweeping(t);
+  it('tries again after a minute when a file cannot be removed', async (t) => {
+    const { store, sweeper, granted, pathOf, dropped, time, messages } = await sweeping(t);
     const segment = await granted();
     await unlink(pathOf(segment));
     await mkdir(pathOf(segment));
@@ -155,8 +159,38 @@ describe('a sweep for dead segments', () => {
     assert.equal(store.segments.get(segment)?.state, SegmentState.dropping);
     assert.deepEqual(dropped, []);
     await rmdir(pathOf(segment));
+    time.nowMs += 59_000;
+    await sweeper.sweep();
+    assert.equal(store.segments.size, 1);
+    assert.equal(sweeper.awaitedBytes, store.segmentBytes);
+    assert.deepEqual(messages, ['a dead segment stays for now'], 'it is told once for each try');
+    time.nowMs += 1000;
     await sweeper.sweep();
     assert.equal(store.segments.size, 0);
+  });
+
+  it('drops the others when something fails with one', async (t) => {
+    const failing = new Set<number>();
+    const { store, sweeper, granted, pathOf, dropped, messages } = await sweeping(t, (request) => {
+      if (failing.has(request.segment)) return Promise.reject(new Error('no thread'));
+      return walkSegment(request);
+    });
+    const used = async (): Promise<number> => {
+      const segment = await granted(true);
+      await store.commit(1, 'key', recordOf('key', { segment }));
+      await store.delete('key');
+      await store.sealSegment(1, segment);
+      return segment;
+    };
+    const [bad, good] = [await used(), await used()];
+    failing.add(bad);
+    assert.equal(await sweeper.sweep(), true);
+    assert.ok(existsSync(pathOf(bad)));
+    assert.deepEqual(dropped, [`${good} gone`]);
+    assert.equal(messages.length, 1);
+    const later = await used();
+    await sweeper.unlinkUnmarked();
+    assert.ok(!existsSync(pathOf(later)), 'nor does it stop what makes room for the index');
   });
 
   it('marks no segment that is open, or that a record points to', async (t) => {

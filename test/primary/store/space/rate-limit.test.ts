@@ -13,7 +13,7 @@ describe('a rate limit', () => {
         fc.array(step, { minLength: 1, maxLength: 50 }),
         (perSecond, steps) => {
           let nowMs = 1000;
-          const limit = new RateLimit(perSecond, { elapsedMs: () => nowMs });
+          const limit = new RateLimit(perSecond, { ...SYSTEM_CLOCK, elapsedMs: () => nowMs });
           let done = 0;
           for (const { units, tookMs } of steps) {
             nowMs += limit.waitMs;
@@ -30,7 +30,7 @@ describe('a rate limit', () => {
 
   it('does not add the time that the work takes to the time that it waits', () => {
     let nowMs = 0;
-    const limit = new RateLimit(1000, { elapsedMs: () => nowMs });
+    const limit = new RateLimit(1000, { ...SYSTEM_CLOCK, elapsedMs: () => nowMs });
     limit.spend(350);
     assert.equal(limit.waitMs, 100);
     nowMs += 160;
@@ -41,11 +41,28 @@ describe('a rate limit', () => {
 
   it('gives no credit for a long pause', () => {
     let nowMs = 0;
-    const limit = new RateLimit(1000, { elapsedMs: () => nowMs });
+    const limit = new RateLimit(1000, { ...SYSTEM_CLOCK, elapsedMs: () => nowMs });
     limit.spend(1);
     nowMs = 3_600_000;
     limit.spend(1250);
     assert.equal(limit.waitMs, 1000);
+  });
+
+  it('waits after what was done at once, unless it is told to go on', async () => {
+    const slept: number[] = [];
+    const limit = new RateLimit(1000, {
+      elapsedMs: () => 0,
+      sleep: async (ms) => void slept.push(ms),
+    });
+    await limit.take(250);
+    await limit.take(1);
+    assert.deepEqual(slept, [], 'a wait that is too short for a timer is saved up');
+    await limit.take(99);
+    assert.deepEqual(slept, [100]);
+    const hurry = new AbortController();
+    const waiting = new RateLimit(1).take(1000, hurry.signal);
+    hurry.abort();
+    await waiting;
   });
 });
 

@@ -5,7 +5,7 @@ import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { StoreSettings } from '../../../../src/primary/store/open-store.ts';
-import { type EntryMeta, Kind } from '../../../../src/protocol/record.ts';
+import { type EntryMeta, Kind, type Pointer } from '../../../../src/protocol/record.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import type { Store } from '../../../../src/workers/store/store.ts';
 import { eventually } from '../../../eventually.ts';
@@ -116,6 +116,30 @@ describe('a store with a limit', () => {
     assert.ok(server.storage.entries.evicted > 20);
   });
 
+  it('keeps what is read also behind a damaged header, and evicts the rest there', async (t) => {
+    const { server, store } = await started(t, QUOTA);
+    const body = (nth: number): Buffer => bodyFor(`page/${nth}`, 0, 64 * KiB);
+    const hot = [10, 20, 30];
+    for (let nth = 0; nth < 50; nth++) await store.put(`page/${nth}`, RAW, body(nth));
+    const damaged = await store.find('page/3');
+    assert.ok('pointer' in damaged);
+    const { segment, offset } = damaged.pointer;
+    const file = await open(join(server.directory.segmentsPath, segmentFileName(segment)), 'r+');
+    await file.write(Buffer.from([0x7f]), 0, 1, offset - 48 - 'page/3'.length + 18);
+    await file.close();
+    const { segments } = server.storage.entries;
+    for (let nth = 50; nth < 2000 && segments.has(segment); nth++) {
+      for (const at of nth % 20 === 0 ? hot : []) {
+        assert.deepEqual(await read(store, `page/${at}`), body(at), `page/${at} at ${nth}`);
+      }
+      await store.put(`page/${nth}`, RAW, body(nth));
+    }
+    assert.ok(!segments.has(segment));
+    for (const at of hot) assert.deepEqual(await read(store, `page/${at}`), body(at));
+    assert.equal(await read(store, 'page/40'), undefined);
+    assert.ok(server.storage.entries.evicted >= 40);
+  });
+
   it('refuses what would not fit if all else were gone, at once', async (t) => {
     const { server } = await started(t, QUOTA);
     await assert.rejects(server.storage.grantSegment(1, 64 * MiB), { code: 'DISK_FULL' });
@@ -191,23 +215,33 @@ describe('a segment that holds much garbage', () => {
     }
   });
 
-  it('gives up what lies behind a damaged header, rather than keep it for ever', async (t) => {
+  it('keeps what lies behind damaged headers, since the records say where it is', async (t) => {
     const { server, store } = await started(t, {});
     for (let nth = 0; nth < 150; nth++) {
       await store.put(`k/${nth}`, RAW, bodyFor(`k/${nth}`, 0, 32 * KiB));
     }
-    const first = await store.find('k/2');
-    assert.ok('pointer' in first);
-    const { segment, offset } = first.pointer;
+    const pointerOf = async (key: string): Promise<Pointer> => {
+      const found = await store.find(key);
+      assert.ok('pointer' in found);
+      return found.pointer;
+    };
+    const { segment, offset } = await pointerOf('k/4');
     const path = join(server.directory.segmentsPath, segmentFileName(segment));
     const file = await open(path, 'r+');
-    await file.write(Buffer.from('XX'), 0, 2, offset - 48 - 'k/2'.length);
+    // A length, so that the walk over the file ends there; a header behind that; and a body.
+    await file.write(Buffer.from([0x7f]), 0, 1, offset - 48 - 'k/4'.length + 18);
+    await file.write(Buffer.from('XX'), 0, 2, (await pointerOf('k/20')).offset - 48 - 4);
+    await file.write(Buffer.from('damage'), 0, 6, (await pointerOf('k/12')).offset + 1000);
     await file.close();
+    const kept = [...Array(150).keys()].filter((nth) => nth % 4 === 0);
     for (let nth = 0; nth < 150; nth++) if (nth % 4 !== 0) await store.delete(`k/${nth}`);
     await eventually(() => !server.storage.entries.segments.has(segment), 20_000);
-    assert.deepEqual(await read(store, 'k/0'), bodyFor('k/0', 0, 32 * KiB));
-    assert.equal(await read(store, 'k/4'), undefined, 'its key cannot be found in the file');
-    assert.deepEqual(await read(store, 'k/148'), bodyFor('k/148', 0, 32 * KiB));
+    for (const nth of kept) {
+      const expected = nth === 12 ? undefined : bodyFor(`k/${nth}`, 0, 32 * KiB);
+      assert.deepEqual(await read(store, `k/${nth}`), expected, `k/${nth}`);
+    }
+    assert.equal(await store.count(), kept.length - 1);
+    assert.equal(server.storage.entries.evicted, 0);
   });
 });
 

@@ -28,7 +28,8 @@ function chosen(segments: readonly SegmentStats[], rules: Partial<VictimRules> =
     isShort: false,
     isDiskShort: false,
     garbagePercent: 50,
-    except: new Set(),
+    isLeftAlone: () => false,
+    lone: new Set(),
     sweep: new Sweep(),
     ...rules,
   });
@@ -68,7 +69,14 @@ describe('the next segment to be reclaimed', () => {
       sealed(3, { state: SegmentState.dropping }),
       sealed(4),
     ];
-    assert.equal(chosen(segments, { isShort: true, except: new Set([4]) }), 'none');
+    assert.equal(chosen(segments, { isShort: true, isLeftAlone: (id) => id === 4 }), 'none');
+  });
+
+  it('is for its garbage alone never one whose body is not copied, but may be for want of room', () => {
+    const segments = [sealed(1, { bytesLive: 100 })];
+    const lone = new Set([1]);
+    assert.equal(chosen(segments, { lone }), 'none');
+    assert.equal(chosen(segments, { lone, isShort: true }), '1 keep chance');
   });
 
   it('counts as garbage what no record points to, and never less than nothing', () => {

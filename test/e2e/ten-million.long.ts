@@ -1,0 +1,216 @@
+/**
+ * 10,000,000 entries beside 10,000: what memory they take, how fast requests are answered, and how soon
+ * the store serves again after `kill -9`. Bodies are short, 100 bytes, so that the entries fit on any
+ * disk; keys are stored in random order. BIGCACHE_TEST_ENTRIES sets another number than 10,000,000, and
+ * BIGCACHE_TEST_SEED repeats a run.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { shuffled } from '../../bench/eviction/random.ts';
+import type { LatencyHistogram } from '../../bench/latency-histogram.ts';
+import { eventually } from '../eventually.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
+import { randomFrom, testSeed } from './chaos/random.ts';
+import { firstHit } from './first-hit.ts';
+import { type Memory, MemoryPeaks, memoryOf } from './memory-peaks.ts';
+import { writePipelined } from './pipelined-writer.ts';
+import { isAlive, ServerProcess } from './server-process.ts';
+import { describeLatencies, SteadyLoad } from './steady-load.ts';
+import { allocatedBytes } from './tree-bytes.ts';
+
+const ENTRIES = Number(process.env['BIGCACHE_TEST_ENTRIES'] ?? 10_000_000);
+const FEW = 10_000;
+const PAGES_PER_SECTION = 1000;
+const READ_EVERY_MS = 1;
+const WRITE_EVERY_MS = 5;
+const SETTLE_MS = 10_000;
+const MEASURE_MS = 20_000;
+/** The compactions of LevelDB are over when its directory has not changed for so long. */
+const QUIET_MS = 5000;
+const QUIET_WITHIN_MS = 600_000;
+const HIT_WITHIN_MS = 2000;
+const P99_TIMES_FEW_MAX = 1.5;
+const MB = 1_000_000;
+const PRIMARY_BYTES_MAX = 300 * MB;
+const WORKER_BYTES_MAX = 150 * MB;
+
+const bodyOf = (key: string): string => `<html>${key}</html>`.padEnd(100, '.');
+
+/** The keys of the catalogue, in the order in which they are stored. */
+class Catalogue {
+  /** Keys that have been sent. */
+  stored = 0;
+  readonly #order: Int32Array;
+
+  constructor(random: () => number, keys: number) {
+    this.#order = shuffled(random, keys);
+  }
+
+  key(nth: number): string {
+    const page = this.#order[nth];
+    assert.ok(page !== undefined, `the catalogue has no key ${nth}`);
+    return `catalogue/section-${Math.floor(page / PAGES_PER_SECTION)}/page-${page}`;
+  }
+
+  async loadTo(entries: number, port: number): Promise<void> {
+    const first = this.stored;
+    await writePipelined({
+      port,
+      entries: entries - first,
+      connections: 8,
+      key: (nth) => this.key(first + nth),
+      body: (nth) => bodyOf(this.key(first + nth)),
+    });
+    this.stored = entries;
+  }
+}
+
+interface Measured {
+  readonly reads: LatencyHistogram;
+  readonly writes: LatencyHistogram;
+}
+
+/** Reads random entries, and stores new ones and old ones in turn. */
+async function measure(
+  port: number,
+  catalogue: Catalogue,
+  random: () => number,
+): Promise<Measured> {
+  const loaded = catalogue.stored;
+  const anyKey = (): string => catalogue.key(Math.floor(random() * loaded));
+  const reads = await SteadyLoad.start({
+    port,
+    connections: 8,
+    everyMs: READ_EVERY_MS,
+    request: () => ({ method: 'GET', target: `/pickle/${anyKey()}` }),
+  });
+  const writes = await SteadyLoad.start({
+    port,
+    connections: 4,
+    everyMs: WRITE_EVERY_MS,
+    request: (nth) => {
+      const key = nth % 2 === 0 ? catalogue.key(catalogue.stored++) : anyKey();
+      return { method: 'POST', target: `/pickle/${key}`, body: Buffer.from(bodyOf(key)) };
+    },
+  });
+  await sleep(SETTLE_MS);
+  const measured = { reads: reads.measure(), writes: writes.measure() };
+  await sleep(MEASURE_MS);
+  reads.measure();
+  writes.measure();
+  await Promise.all([reads.stop(), writes.stop()]);
+  return measured;
+}
+
+/** Resolves when LevelDB has no compaction to do. */
+async function settled(indexPath: string): Promise<void> {
+  let bytes = -1;
+  let sinceMs = 0;
+  await eventually(async () => {
+    await sleep(250);
+    const now = allocatedBytes(indexPath);
+    if (now !== bytes) [bytes, sinceMs] = [now, performance.now()];
+    return performance.now() - sinceMs >= QUIET_MS;
+  }, QUIET_WITHIN_MS);
+}
+
+/** Kills the primary, waits for the end of its workers, and starts a server on the same port. */
+async function restartKilled(
+  test: Parameters<typeof ServerProcess.spawn>[0],
+  server: ServerProcess,
+  args: readonly string[],
+): Promise<{ readonly started: ServerProcess; readonly startedAtMs: number }> {
+  const { workerPids, port } = server;
+  await server.kill();
+  await eventually(() => !workerPids.some(isAlive), 20_000);
+  const startedAtMs = performance.now();
+  const started = ServerProcess.spawn(test, [...args, '--port', String(port)]);
+  return { started, startedAtMs };
+}
+
+const inMB = ({ primaryBytes, workerBytes }: Memory): string =>
+  `${(primaryBytes / MB).toFixed(0)} and ${(workerBytes / MB).toFixed(0)} MB`;
+
+const timesOf = (many: LatencyHistogram, few: LatencyHistogram): number =>
+  many.percentileUs(0.99) / few.percentileUs(0.99);
+
+describe(`a store of ${ENTRIES.toLocaleString('en')} entries`, () => {
+  it('is as fast as a small one, takes little memory, and serves at once after a kill', async (t) => {
+    const seed = testSeed();
+    const random = randomFrom(seed);
+    // Each measurement stores new entries too.
+    const spare = Math.ceil((4 * (SETTLE_MS + MEASURE_MS)) / WRITE_EVERY_MS);
+    const catalogue = new Catalogue(random, ENTRIES + spare);
+    const directory = await temporaryDirectory(t);
+    const indexPath = join(directory, 'index');
+    const args = ['--db-path', directory, '--workers', '2'];
+    const server = await ServerProcess.start(t, directory, ...args.slice(2));
+    const peaks = new MemoryPeaks();
+    t.after(() => peaks.stop());
+    peaks.watch(server);
+
+    await catalogue.loadTo(FEW, server.port);
+    await settled(indexPath);
+    const few = await measure(server.port, catalogue, random);
+
+    const loadStartedAt = performance.now();
+    await catalogue.loadTo(ENTRIES, server.port);
+    const loadSeconds = (performance.now() - loadStartedAt) / 1000;
+    await settled(indexPath);
+    const settledSeconds = (performance.now() - loadStartedAt) / 1000;
+    const many = await measure(server.port, catalogue, random);
+    const before = memoryOf(server);
+
+    const count = catalogue.stored;
+    const known = catalogue.key(Math.floor(random() * ENTRIES));
+    const { url } = server;
+    const { started, startedAtMs } = await restartKilled(t, server, args);
+    await firstHit(`${url}/pickle/${known}`, 10 * HIT_WITHIN_MS);
+    const hitMs = performance.now() - startedAtMs;
+    await started.listening();
+    peaks.watch(started);
+    const answer = await fetch(`${url}/pickle/${known}`);
+    assert.equal(await answer.text(), bodyOf(known));
+    const { count: counted } = (await (await fetch(`${url}/stat/count`)).json()) as {
+      count: number;
+    };
+    const again = await measure(started.port, catalogue, random);
+    const after = memoryOf(started);
+    peaks.stop();
+
+    const mebibytes = (path: string): string =>
+      (allocatedBytes(join(directory, path)) / 2 ** 20).toFixed(0);
+    t.diagnostic(
+      `seed ${seed}: ${ENTRIES} entries of 100 bytes, loaded within ${loadSeconds.toFixed(0)} s, ` +
+        `settled within ${settledSeconds.toFixed(0)} s; index ${mebibytes('index')} MiB, segments ` +
+        `${mebibytes('segments')} MiB; RssAnon of the primary and of the largest worker at most ` +
+        `${inMB(peaks)}, ${inMB(before)} before the kill, ${inMB(after)} at the end; first hit ` +
+        `${hitMs.toFixed(0)} ms after a start that followed kill -9`,
+    );
+    t.diagnostic(
+      `reads at ${FEW} entries: ${describeLatencies(few.reads)}; at ${ENTRIES}: ` +
+        `${describeLatencies(many.reads)} (p99 ${timesOf(many.reads, few.reads).toFixed(2)} ` +
+        `times); after the kill: ${describeLatencies(again.reads)}`,
+    );
+    t.diagnostic(
+      `writes at ${FEW} entries: ${describeLatencies(few.writes)}; at ${ENTRIES}: ` +
+        `${describeLatencies(many.writes)} (p99 ${timesOf(many.writes, few.writes).toFixed(2)} ` +
+        `times); after the kill: ${describeLatencies(again.writes)}`,
+    );
+    // Of the last writes some may not have been under way to their end when the load was stopped.
+    assert.ok(
+      counted <= count && counted >= count - 16,
+      `${counted} of ${count} entries are there`,
+    );
+    assert.ok(peaks.primaryBytes < PRIMARY_BYTES_MAX, 'the primary takes too much memory');
+    assert.ok(peaks.workerBytes < WORKER_BYTES_MAX, 'a worker takes too much memory');
+    assert.ok(hitMs < HIT_WITHIN_MS, `the first hit came after ${hitMs} ms`);
+    for (const of of ['reads', 'writes'] as const) {
+      const times = timesOf(many[of], few[of]);
+      assert.ok(times <= P99_TIMES_FEW_MAX, `p99 of ${of} is ${times.toFixed(2)} times that`);
+    }
+    assert.equal(await started.stop(), 0);
+  });
+});
