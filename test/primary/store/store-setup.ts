@@ -116,8 +116,12 @@ export function beforeWrites(
   before: (options: { readonly sync: boolean }) => Promise<void>,
 ): () => void {
   const begin = index.batch.bind(index) as () => ChainedBatch;
+  const writeAll = index.batch.bind(index) as (...args: unknown[]) => Promise<void>;
   Object.assign(index, {
-    batch: () => {
+    batch: (changes?: unknown, all?: { readonly sync: boolean }) => {
+      if (changes !== undefined) {
+        return before(all ?? { sync: false }).then(() => writeAll(changes, all));
+      }
       const batch = begin();
       const write = batch.write.bind(batch);
       batch.write = async (options) => {
