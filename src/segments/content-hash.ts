@@ -1,36 +1,33 @@
 /**
  * The hash of a body's plain content, from which its entity tag is made: the first 128 bits of its SHA-256.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 export const CONTENT_HASH_BYTES = 16;
 
-/** The hash of content that is here as a whole. */
+/** The hash of content that is here as a whole, and small: it takes some 0.7 ms for a MiB. */
 export function contentHashOf(content: Uint8Array): Buffer {
-  return createHash('sha256').update(content).digest().subarray(0, CONTENT_HASH_BYTES);
+  return hash('sha256', content, 'buffer').subarray(0, CONTENT_HASH_BYTES);
 }
 
-/** A body that is hashed on its way: at once, or piece by piece while it is written. */
-export class HashedBody {
-  readonly body: Buffer | AsyncIterable<Buffer>;
+/** A body that is hashed piece by piece while it passes. */
+export class HashedPieces {
+  readonly #body: AsyncIterable<Buffer>;
   readonly #running = createHash('sha256');
-  #hash: Buffer | undefined;
+  #digest: Buffer | undefined;
 
-  constructor(body: Buffer | AsyncIterable<Buffer>) {
-    if (Buffer.isBuffer(body)) {
-      this.body = body;
-      this.#hash = contentHashOf(body);
-    } else this.body = this.#passingOn(body);
+  constructor(body: AsyncIterable<Buffer>) {
+    this.#body = body;
   }
 
-  /** REQUIRES: the whole body has been passed on. */
-  get hash(): Buffer {
-    this.#hash ??= this.#running.digest().subarray(0, CONTENT_HASH_BYTES);
-    return this.#hash;
+  /** REQUIRES: the whole body has passed. */
+  get digest(): Buffer {
+    this.#digest ??= this.#running.digest().subarray(0, CONTENT_HASH_BYTES);
+    return this.#digest;
   }
 
-  async *#passingOn(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const piece of body) {
+  async *pieces(): AsyncGenerator<Buffer> {
+    for await (const piece of this.#body) {
       this.#running.update(piece);
       yield piece;
     }

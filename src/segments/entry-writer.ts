@@ -4,8 +4,9 @@
 import { BigCacheError, type ErrorCode } from '../protocol/errors.ts';
 import { type EntryMeta, encodeRecord, RECORD_BYTES_MAX } from '../protocol/record.ts';
 import { WHOLE_BODY_BYTES_MAX } from './body-reader.ts';
-import { HashedBody } from './content-hash.ts';
+import { contentHashOf, HashedPieces } from './content-hash.ts';
 import type { AppendMeta } from './format.ts';
+import { type CommitCondition, type CommitGuard, guarded } from './guarded.ts';
 import type { Placed, SegmentLog } from './segment-log.ts';
 
 /** What a commit answers: the entry's version, and whether nothing readable was there before. */
@@ -19,15 +20,6 @@ export interface Written extends Committed {
   readonly placed: Placed;
   readonly contentHash: Buffer;
 }
-
-/** What must stand in the index: nothing that could be shown, or exactly this version. */
-export type CommitCondition = typeof ABSENT | number;
-
-/** Versions begin above it. */
-export const ABSENT = 0;
-
-/** Says what the commit must find, when it is about to be made. May throw to refuse the write. */
-export type CommitGuard = () => Promise<CommitCondition | undefined>;
 
 export interface EntryWriterOptions {
   readonly segments: SegmentLog;
@@ -44,8 +36,8 @@ export interface EntryWriterOptions {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
-/** A key that is overwritten this often in between is not the one that the guard speaks of. */
-const GUARD_ATTEMPTS_MAX = 8;
+/** A longer body that is here as a whole is hashed and written in pieces of this size. */
+const PIECE_BYTES = 256 * 1024;
 
 /** What need not be said about an entry. */
 const BARE = {
@@ -72,9 +64,10 @@ export class EntryWriter {
   }
 
   /**
-   * Writes an entry; when this resolves, it is committed, and what `guard` asked for was so. Rejects with what the body throws, or with
-   * the error of the append or the commit; then a body that was appended is voided. A piece of a
-   * body that is still arriving is not looked at any more once the next was asked for.
+   * Writes an entry; when this resolves, it is committed, and what `guard` asked for was so. Rejects
+   * with what the body throws, or with the error of the append or the commit; then a body that was
+   * appended is voided. A piece of a body that is still arriving is not looked at any more once the next
+   * was asked for.
    */
   async write(
     key: string,
@@ -84,15 +77,15 @@ export class EntryWriter {
   ): Promise<Written> {
     const keyBytes = Buffer.from(key);
     const storedAtMs = this.#options.now();
-    const content = new HashedBody(body);
+    const [content, hashed] = hashing(body);
     const describe = (plainBytes: number): AppendMeta => ({
       ...BARE,
       ...meta,
       storedAtMs,
       plainBytes,
-      etag: content.hash,
+      etag: hashed(),
     });
-    const placed = await this.#place(keyBytes, meta, content.body, describe);
+    const placed = await this.#place(keyBytes, meta, content, describe);
     const record = encodeRecord(keyBytes, {
       ...describe(placed.storedBytes),
       kind: meta.kind,
@@ -104,28 +97,17 @@ export class EntryWriter {
     let isValid = false;
     try {
       requireRecordFits(record);
-      const committed = await this.#commit(key, record, guard);
+      const { commit } = this.#options;
+      const committed = await (guard === undefined
+        ? commit(key, record, undefined)
+        : guarded(guard, (condition) => commit(key, record, condition)));
       isValid = true;
-      return { ...committed, placed, contentHash: content.hash };
+      return { ...committed, placed, contentHash: hashed() };
     } catch (error) {
       isValid = error instanceof BigCacheError && IN_DOUBT.has(error.code);
       throw error;
     } finally {
       placed.settle(isValid);
-    }
-  }
-
-  /** What the guard saw may have changed until the commit: then it looks again. */
-  async #commit(key: string, record: Buffer, guard: CommitGuard | undefined): Promise<Committed> {
-    const { commit } = this.#options;
-    for (let attempt = 1; ; attempt++) {
-      const condition = await guard?.();
-      try {
-        return await commit(key, record, condition);
-      } catch (error) {
-        const isRace = error instanceof BigCacheError && error.code === 'PRECONDITION_FAILED';
-        if (!isRace || condition === undefined || attempt === GUARD_ATTEMPTS_MAX) throw error;
-      }
     }
   }
 
@@ -137,11 +119,7 @@ export class EntryWriter {
     describe: (plainBytes: number) => AppendMeta,
   ): Promise<Placed> {
     const { segments } = this.#options;
-    if (Buffer.isBuffer(body)) {
-      return body.length <= WHOLE_BODY_BYTES_MAX
-        ? segments.append(key, kind, describe(body.length), body)
-        : segments.appendStream(key, kind, once(body), describe);
-    }
+    if (Buffer.isBuffer(body)) return segments.append(key, kind, describe(body.length), body);
     const begun = await takeStart(body);
     const { rest } = begun;
     if (rest === undefined) {
@@ -163,8 +141,22 @@ function requireRecordFits(record: Buffer): void {
   throw new BigCacheError('REQUEST_INVALID', 'What is said about the entry is too long.');
 }
 
-async function* once(body: Buffer): AsyncGenerator<Buffer> {
-  yield body;
+/** The body as it is to be placed, and its hash once that was done: a Buffer has at most 1 MiB. */
+function hashing(
+  body: Buffer | AsyncIterable<Buffer>,
+): [content: Buffer | AsyncIterable<Buffer>, hashed: () => Buffer] {
+  if (Buffer.isBuffer(body) && body.length <= WHOLE_BODY_BYTES_MAX) {
+    const digest = contentHashOf(body);
+    return [body, () => digest];
+  }
+  const hashed = new HashedPieces(Buffer.isBuffer(body) ? inPieces(body) : body);
+  return [hashed.pieces(), () => hashed.digest];
+}
+
+async function* inPieces(body: Buffer): AsyncGenerator<Buffer> {
+  for (let from = 0; from < body.length; from += PIECE_BYTES) {
+    yield body.subarray(from, from + PIECE_BYTES);
+  }
 }
 
 /** A body of which only the start has been read. `rest` is undefined when that was all. */

@@ -4,7 +4,8 @@
  */
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { pointerOf, usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.ts';
-import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
+import type { CommitCondition } from '../../segments/guarded.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';

@@ -13,6 +13,7 @@ import type { OpenStore } from './open-store.ts';
 import { ReopenRoom } from './reopen-room.ts';
 import { isLackOfRoom } from './room.ts';
 import { SegmentState } from './segment-stats.ts';
+import { KEY_LOGGED_LENGTH_MAX } from './space/evict-entries.ts';
 import { keysIn } from './space/segment-keys.ts';
 
 export interface HealingOptions {
@@ -36,7 +37,6 @@ const LOOK_EVERY_MS = 500;
 /** Other failures are tried again after a pause that doubles. */
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 30_000;
-const KEY_LOGGED_LENGTH_MAX = 200;
 
 export class Healing {
   readonly #options: HealingOptions;

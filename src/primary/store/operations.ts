@@ -4,7 +4,8 @@
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
-import { ABSENT, type CommitCondition, type Committed } from '../../segments/entry-writer.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
+import { ABSENT, type CommitCondition } from '../../segments/guarded.ts';
 import { STREAM_GRANT_BYTES } from '../../segments/segment-log.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
 import type { Recounted } from './recounted.ts';

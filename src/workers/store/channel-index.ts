@@ -5,7 +5,8 @@ import type { Channel } from '../../protocol/channel.ts';
 import { ProtocolError } from '../../protocol/frame.ts';
 import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
-import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
+import type { CommitCondition } from '../../segments/guarded.ts';
 import type { EntryIndex } from './entry-index.ts';
 
 /** A write waits for a place in the lane and for the disk. */

@@ -3,7 +3,8 @@
  * primary stands behind it.
  */
 import type { MissReason } from '../../protocol/miss.ts';
-import type { CommitCondition, Committed } from '../../segments/entry-writer.ts';
+import type { Committed } from '../../segments/entry-writer.ts';
+import type { CommitCondition } from '../../segments/guarded.ts';
 
 /** Rejections are BigCacheErrors; see Store for their codes. */
 export interface EntryIndex {

@@ -9,8 +9,9 @@ import {
   versionOf,
 } from '../../protocol/record.ts';
 import { type BodyReader, warmItem } from '../../segments/body-reader.ts';
-import { ABSENT, type CommitCondition, EntryWriter } from '../../segments/entry-writer.ts';
+import { EntryWriter } from '../../segments/entry-writer.ts';
 import { SegmentDamage } from '../../segments/faults.ts';
+import { ABSENT, type CommitCondition, guarded } from '../../segments/guarded.ts';
 import type { SegmentLog } from '../../segments/segment-log.ts';
 import type { WarmSet } from '../../segments/warm-set.ts';
 import type { EntryIndex } from './entry-index.ts';
@@ -43,8 +44,6 @@ const EMPTY = Buffer.alloc(0);
 const NO_FRAMING: Framing = { prologue: EMPTY, epilogue: EMPTY };
 const NEVER_SEEN: Miss = { found: false, reason: 'never-seen' };
 const EXPIRED: Miss = { found: false, reason: 'expired' };
-/** A key that is written this often between a look and a removal is not the one that is meant. */
-const REMOVE_ATTEMPTS_MAX = 8;
 const NOTHING: Content = {
   byteLength: 0,
   whole: EMPTY,
@@ -110,14 +109,8 @@ export class SegmentStore implements Store {
 
   async delete(key: string, only?: Precondition): Promise<boolean> {
     if (only === undefined) return await this.#options.index.delete(key);
-    for (let attempt = 1; ; attempt++) {
-      const condition = await this.#conditionOf(key, only);
-      try {
-        return await this.#options.index.delete(key, condition);
-      } catch (error) {
-        if (!isRefused(error) || attempt === REMOVE_ATTEMPTS_MAX) throw error;
-      }
-    }
+    const guard = () => this.#conditionOf(key, only);
+    return await guarded(guard, (condition) => this.#options.index.delete(key, condition));
   }
 
   deletePrefix(prefix: string): Promise<number> {
@@ -166,10 +159,6 @@ export class SegmentStore implements Store {
       if (!(error instanceof BigCacheError)) throw error;
     }
   }
-}
-
-function isRefused(error: unknown): boolean {
-  return error instanceof BigCacheError && error.code === 'PRECONDITION_FAILED';
 }
 
 /** Whether a reader who allows this window is shown the record. */

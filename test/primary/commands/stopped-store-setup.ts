@@ -7,12 +7,13 @@ import { createHash } from 'node:crypto';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDirectory } from '../../../src/primary/directory/directory.ts';
-import { type Index, openIndex } from '../../../src/primary/store/index/index-files.ts';
+import type { Index } from '../../../src/primary/store/index/index-files.ts';
 import { entryKey } from '../../../src/primary/store/index/index-keys.ts';
 import { decodeRecord, type EntryRecord } from '../../../src/protocol/record.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
 import { TestServer, type TestWorker } from '../../workers/store/segment-store-setup.ts';
 import { bytesOf, pattern, RAW_META } from '../../workers/store/store-subject.ts';
+import { openIndex } from '../store/index/open-index.ts';
 
 /** Fills a store through a worker, then stops it. */
 export async function filledStore(

@@ -6,10 +6,11 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
-import { type Index, openIndex } from '../../../src/primary/store/index/index-files.ts';
+import type { Index } from '../../../src/primary/store/index/index-files.ts';
 import { encodeRecord, Kind } from '../../../src/protocol/record.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
+import { openIndex } from './index/open-index.ts';
 
 export const SILENT = pino({ level: 'silent' });
 

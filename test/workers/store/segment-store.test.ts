@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openDirectory } from '../../../src/primary/directory/directory.ts';
-import { openIndex } from '../../../src/primary/store/index/index-files.ts';
 import { entryKey } from '../../../src/primary/store/index/index-keys.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import type { BigCacheError } from '../../../src/protocol/errors.ts';
 import { type EntryMeta, Kind } from '../../../src/protocol/record.ts';
 import type { Hit, Miss } from '../../../src/workers/store/store.ts';
 import { eventually } from '../../eventually.ts';
+import { openIndex } from '../../primary/store/index/open-index.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { TestServer } from './segment-store-setup.ts';
 

@@ -74,11 +74,6 @@ export interface OpenedIndex {
   readonly unchecked: readonly TableFile[];
 }
 
-/** `openIndexChecked` for those who do not ask what was lost. */
-export async function openIndex(directory: StoreDirectory): Promise<Index> {
-  return (await openIndexChecked(directory)).index;
-}
-
 /**
  * Opens the index of a directory that this process owns, creating it in a store without entries.
  * Throws a DamagedStoreError when it is damaged, a CannotRunError when it is in use or cannot be

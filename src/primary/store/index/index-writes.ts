@@ -16,11 +16,11 @@ const ONE_BY_ONE_MIN = 24;
  */
 export async function writeChanges(
   index: Index,
-  changes: readonly IndexChange[],
+  changes: IndexChange[],
   sync: boolean,
 ): Promise<void> {
   if (changes.length < ONE_BY_ONE_MIN) {
-    await index.batch([...changes], { sync });
+    await index.batch(changes, { sync });
     return;
   }
   const batch = index.batch();

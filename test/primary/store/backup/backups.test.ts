@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
 import { claimDirectory } from '../../../../src/primary/directory/owner.ts';
-import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
 import { PURGE_RANGE } from '../../../../src/primary/store/index/index-keys.ts';
 import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import { eventually } from '../../../eventually.ts';
+import { openIndex } from '../index/open-index.ts';
 import { contentOf, directoryElsewhere, FAST, RAW, servedStore } from './backup-setup.ts';
 
 const MiB = 1024 * 1024;

@@ -22,12 +22,12 @@ import {
   restoreOffline,
   restoreOnline,
 } from '../../../../src/primary/store/backup/restore.ts';
-import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
 import { SegmentState } from '../../../../src/primary/store/segment-stats.ts';
 import { segmentFileName } from '../../../../src/segments/format.ts';
 import { eventually } from '../../../eventually.ts';
 import { TestServer } from '../../../workers/store/segment-store-setup.ts';
 import { flip } from '../../commands/stopped-store-setup.ts';
+import { openIndex } from '../index/open-index.ts';
 import { contentOf, FAST, RAW, readBody, servedStore } from './backup-setup.ts';
 
 type Test = Parameters<typeof servedStore>[0];

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { openDirectory, type StoreDirectory } from '../../../../src/primary/directory/directory.ts';
 import { CannotRunError } from '../../../../src/primary/exit.ts';
-import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
+import { openIndex } from './open-index.ts';
 
 const ENTRIES = 3000;
 

@@ -7,20 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
-import { openIndex } from '../../../../src/primary/store/index/index-files.ts';
+import { openIndex } from './open-index.ts';
 
 const ROUNDS = 60;
 /** An open takes 20 to 60 ms, so about half of the kills hit it. */
 const LIFE_MS_MAX = 60;
 
-const source = (file: string): string =>
-  JSON.stringify(import.meta.resolve(`../../../src/primary/store/${file}`));
+const source = (file: string): string => JSON.stringify(import.meta.resolve(file));
 
 /** Opens the store and writes keys from `first` on; says when it begins, then each key it wrote. */
 const writer = (path: string, first: number): string => `
   const { writeSync } = await import('node:fs');
-  const { openDirectory } = await import(${source('directory.ts')});
-  const { openIndex } = await import(${source('index-files.ts')});
+  const { openDirectory } = await import(${source('../../../../src/primary/directory/directory.ts')});
+  const { openIndex } = await import(${source('./open-index.ts')});
   writeSync(1, 'begins\\n');
   const index = await openIndex(await openDirectory(${JSON.stringify(path)}));
   for (let n = ${first}; ; n++) {
