@@ -241,7 +241,7 @@ export class OpenStore {
     if (this.#isStopped) return;
     this.#isStopped = true;
     for (const timer of this.#timers) clearInterval(timer);
-    this.admission.close(new BigCacheError(isHurried ? 'DISK_FULL' : 'STORE_CLOSED'));
+    this.admission.close(this.entries.failure ?? new BigCacheError('STORE_CLOSED'));
     const ending = Promise.all([
       this.backups.stop(),
       this.hand.stop(),

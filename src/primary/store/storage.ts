@@ -294,7 +294,9 @@ export class Storage {
   #reopen(release: () => Promise<boolean>): Promise<void> {
     return this.#inTurn(async () => {
       const failed = this.#open;
-      if (this.#isClosed) return;
+      // Whoever closed it and opened it meanwhile has healed it.
+      const isHealed = failed !== undefined && failed.entries.failure === undefined;
+      if (this.#isClosed || isHealed) return;
       // Jobs may take a moment to end, in which the failed index can still be read.
       await failed?.stopWork(true);
       const opening = this.#openAgain(failed, release);

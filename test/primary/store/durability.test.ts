@@ -188,6 +188,20 @@ describe('with --durability interval', () => {
     await subject.put('after');
   });
 
+  it('an index that was closed and opened while it healed is not opened once more', async (t) => {
+    const subject = await Subject.start(t, 'interval');
+    const { storage } = subject.server;
+    await subject.put('before');
+    subject.watch.failOn('.log', 'EIO');
+    await eventually(() => storage.entries.failure !== undefined, 2 * SECOND_MS);
+    subject.watch.failOn(undefined, '');
+    await Promise.all([storage.close(), storage.open()]);
+    const opened = storage.entries;
+    await new Promise((resolve) => setTimeout(resolve, SECOND_MS));
+    assert.equal(storage.entries, opened);
+    await subject.put('after');
+  });
+
   it('is told not to hold while files cannot be opened to be synced, and holds again', async (t) => {
     const subject = await Subject.start(t, 'interval');
     const { storage } = subject.server;
