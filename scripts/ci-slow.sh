@@ -24,5 +24,6 @@ python3 -m venv "$tools/python"
 export BIGCACHE_PYTHON="$tools/python/bin/python"
 
 npm run test:slow
+BIGCACHE_TEST_HISTORIES=8 node scripts/test.mjs rebuild/histories
 (cd clients/python && "$BIGCACHE_PYTHON" -m mypy --strict big_cache.py)
 (cd clients/python && "$BIGCACHE_PYTHON" -m pytest -q -p no:cacheprovider tests)

@@ -111,7 +111,7 @@ describe('a store whose index has failed', () => {
     assert.ok(await hit(opened, 'key'));
   });
 
-  it('refuses those who wait for room', async (t) => {
+  it('refuses those who wait for room with what it has failed of', async (t) => {
     const opened = await openedStorage(t);
     const { storage } = opened;
     const waiting = storage.grantSegment(WRITER, STORE_BYTES_MAX / 2).then(() =>
@@ -122,7 +122,7 @@ describe('a store whose index has failed', () => {
     );
     await new Promise((resolve) => setTimeout(resolve, 100));
     storage.entries.fail(failure());
-    assert.equal(await waiting, 'DISK_FULL');
+    assert.equal(await waiting, 'STORE_FAILED');
     await healed(opened);
   });
 });
