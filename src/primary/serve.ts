@@ -22,6 +22,9 @@ import type { OnlineRestore } from './store/backup/restore.ts';
 import { Storage } from './store/storage.ts';
 import { Supervisor } from './supervisor.ts';
 
+/** What works in the background begins when all workers are ready, or after this. */
+const WORK_HELD_MAX_MS = 5000;
+
 type StopSignal = 'SIGINT' | 'SIGTERM';
 
 /**
@@ -67,15 +70,24 @@ async function serveDirectory(
       onDrop,
       onRetire: (segment) => supervisor.retireSegment(segment),
       sealAll: () => supervisor.sealAll(),
+      isWorkHeld: true,
     });
   /** After a fresh start it is another store, with an id of its own. */
   let opened = directory;
-  const storage = await open(directory).catch(async (error: unknown) => {
+  const openFresh = async (error: unknown): Promise<Storage> => {
     if (!(error instanceof DamagedStoreError) || config.onCorruption !== 'fresh') throw error;
     await freshStart(log)(directory.path, error);
     opened = await reenterDirectory(directory);
     return await open(opened);
-  });
+  };
+  supervisor.startAhead();
+  const storage = await open(directory)
+    .catch(openFresh)
+    .catch(async (error: unknown) => {
+      await supervisor.drain(0);
+      throw error;
+    });
+  const holding = setTimeout(() => storage.beginWork(), WORK_HELD_MAX_MS);
   const control = await listenForCommands({ storage, directory: opened, onDrop }, log);
   try {
     // A signal may come before the workers are ready.
@@ -83,10 +95,12 @@ async function serveDirectory(
     let signal = await Promise.race([started, stop]);
     if (signal === undefined) {
       announce(config, listening.port, directory, log);
+      storage.beginWork();
       signal = await stop;
     }
     log.info({ signal }, 'stopping');
   } finally {
+    clearTimeout(holding);
     await control?.stop();
     await supervisor.drain(config.drainTimeoutMs);
     await storage.close();

@@ -9,6 +9,7 @@ import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
 import type { Storage } from './store/storage.ts';
 import { WorkerProcess } from './worker-process.ts';
+import { WorkerStarter } from './worker-starter.ts';
 
 export interface SupervisorOptions {
   readonly workers: number;
@@ -30,6 +31,7 @@ const BACK_OFF_MAX_MS = 5000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #starter: WorkerStarter;
   readonly #workers = new Set<WorkerProcess>();
   /** Counters of workers that are gone. */
   readonly #retired = newCounters();
@@ -43,6 +45,13 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { indexPath, listening, log } = options;
+    this.#starter = new WorkerStarter({ indexPath, listeningFd: listening.fd, log });
+  }
+
+  /** Has the workers load while the store is still being opened. */
+  startAhead(): void {
+    this.#starter.startAhead(this.#options.workers);
   }
 
   /**
@@ -93,6 +102,7 @@ export class Supervisor {
   async drain(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
     this.#options.listening.close();
+    this.#starter.end();
     for (const timer of this.#backOffs) clearTimeout(timer);
     this.#onChange();
     for (const worker of this.#workers) worker.drain();
@@ -111,10 +121,13 @@ export class Supervisor {
   #fork(): void {
     if (this.#isStopping || this.#storage === undefined) return;
     this.#lastWriter += 1;
-    const worker = WorkerProcess.fork({
+    const started = this.#starter.next();
+    if (started === undefined) {
+      this.#replace(undefined);
+      return;
+    }
+    const worker = new WorkerProcess(started, {
       welcome: { ...this.#options.welcome, writer: this.#lastWriter },
-      indexPath: this.#options.indexPath,
-      listeningFd: this.#options.listening.fd,
       storage: this.#storage,
       sumCounters: () => this.sumCounters(),
       log: this.#options.log,
@@ -126,8 +139,7 @@ export class Supervisor {
         onExit: (gone, lifeMs) => this.#exited(gone, lifeMs),
       },
     });
-    if (worker === undefined) this.#replace(undefined);
-    else this.#workers.add(worker);
+    this.#workers.add(worker);
   }
 
   #exited(worker: WorkerProcess, lifeMs: number | undefined): void {

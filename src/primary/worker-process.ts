@@ -1,12 +1,10 @@
 /**
- * One worker's life, seen by the primary: forked, greeted, ready, draining, gone.
+ * One worker's life, seen by the primary: greeted, ready, draining, gone.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Counters, newCounters } from '../protocol/counters.ts';
-import { moduleUrl } from '../protocol/module-url.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { WorkerSession } from './channel/worker-session.ts';
 import type { Storage } from './store/storage.ts';
@@ -14,10 +12,8 @@ import type { Storage } from './store/storage.ts';
 /** A worker that is silent for this long is killed; it reports each second. */
 const SILENCE_MAX_MS = 5000;
 const CHECK_SIGNS_MS = 500;
-/** A worker may take this long from its fork until it listens. */
+/** A worker may take this long from its greeting until it listens. */
 const START_MAX_MS = 30_000;
-/** The worker's own file: under pm2 the main module is pm2's, not ours. */
-const WORKER_FILE = fileURLToPath(moduleUrl('../workers/main', import.meta.url));
 
 export interface WorkerEvents {
   onReady(worker: WorkerProcess): void;
@@ -27,23 +23,10 @@ export interface WorkerEvents {
 
 export interface WorkerProcessOptions {
   readonly welcome: Welcome;
-  readonly indexPath: string;
-  /** The descriptor of the listening socket. */
-  readonly listeningFd: number;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
   readonly log: Logger;
   readonly events: WorkerEvents;
-}
-
-/** Starts a worker. Its descriptors: 0 to 2 as usual, 3 the channel, 4 the listening socket. */
-function startProcess(listeningFd: number, indexPath: string): ChildProcess {
-  // A debugger's port can be used by one process only.
-  const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
-  return spawn(process.execPath, [...execArgv, WORKER_FILE], {
-    stdio: ['ignore', 'inherit', 'inherit', 'pipe', listeningFd],
-    env: { ...process.env, BIGCACHE_INDEX_PATH: indexPath },
-  });
 }
 
 export class WorkerProcess {
@@ -51,7 +34,7 @@ export class WorkerProcess {
   readonly #session: WorkerSession;
   readonly #log: Logger;
   readonly #watch: NodeJS.Timeout;
-  readonly #forkedAtMs = performance.now();
+  readonly #takenAtMs = performance.now();
   #readyAtMs: number | undefined;
   #lastSignMs = performance.now();
   #lastCheckMs = performance.now();
@@ -59,24 +42,10 @@ export class WorkerProcess {
   counters: Counters = newCounters();
   #isDraining = false;
 
-  /** Starts a worker; undefined when the system has no process or descriptor left for it. */
-  static fork(options: WorkerProcessOptions): WorkerProcess | undefined {
-    const log = options.log.child({ worker: options.welcome.writer });
-    const report = (error: unknown): void =>
-      log.error({ err: error }, 'a worker cannot be started');
-    try {
-      const started = startProcess(options.listeningFd, options.indexPath);
-      started.on('error', report);
-      return started.pid === undefined ? undefined : new WorkerProcess(started, options, log);
-    } catch (error) {
-      report(error);
-      return undefined;
-    }
-  }
-
-  private constructor(started: ChildProcess, options: WorkerProcessOptions, log: Logger) {
+  /** Takes over a process that was just started; see WorkerStarter. */
+  constructor(started: ChildProcess, options: WorkerProcessOptions) {
     const { welcome, events } = options;
-    this.#log = log;
+    this.#log = options.log.child({ worker: welcome.writer });
     this.#process = started;
     this.#session = new WorkerSession({
       stream: this.#process.stdio[3] as Duplex,
@@ -162,7 +131,7 @@ export class WorkerProcess {
       return;
     }
     if (this.#readyAtMs === undefined) {
-      if (now - this.#forkedAtMs < START_MAX_MS) return;
+      if (now - this.#takenAtMs < START_MAX_MS) return;
       this.#log.error({ workerPid: this.pid }, 'a worker did not get ready in time and is killed');
     } else {
       if (now - this.#lastSignMs < SILENCE_MAX_MS) return;

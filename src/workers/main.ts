@@ -12,6 +12,8 @@ import { startWorker } from './worker.ts';
 
 /** The channel's descriptor; see the start of the process in primary/worker-process.ts. */
 const CHANNEL_FD = 3;
+/** The primary greets once the store is open; checking a large index that crashed may take minutes. */
+const GREETED_WITHIN_MS = 24 * 3_600_000;
 
 const indexPath = process.env['BIGCACHE_INDEX_PATH'];
 if (indexPath === undefined) {
@@ -22,7 +24,8 @@ closeInherited(indexPath);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const link = new PrimaryLink(new Socket({ fd: CHANNEL_FD, readable: true, writable: true }));
-const welcome = (await link.channel.request(
+const welcome = (await link.channel.requestWithin(
+  GREETED_WITHIN_MS,
   Opcode.hello,
   PROTOCOL_VERSION,
   process.pid,

@@ -222,9 +222,13 @@ export class OpenStore {
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Begins the work in the background. */
+  /** Begins what writes depend on. */
   start(): void {
     this.durability.start(this.entries);
+  }
+
+  /** Begins the work in the background, once. */
+  beginWork(): void {
     this.hand.start();
     this.deadSegments.start();
     this.#reclaimer.start();

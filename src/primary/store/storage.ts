@@ -30,6 +30,8 @@ export interface StorageOptions {
   readonly onRetire: (segment: number) => void;
   /** Has every worker seal its segments; awaited before the files are closed. */
   readonly sealAll: () => Promise<void>;
+  /** Whether what works in the background waits for `beginWork`: a start has better things to do. */
+  readonly isWorkHeld?: boolean;
 }
 
 /** Reads wait this long for an index that is being opened again. */
@@ -61,11 +63,13 @@ export class Storage {
   readonly #roomBytes: number;
   /** Segments that the store which failed had given up, and why. */
   #lost: ReadonlyMap<number, LossCause> | undefined;
+  #isWorkHeld: boolean;
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: StorageOptions) {
     this.#options = options;
+    this.#isWorkHeld = options.isWorkHeld ?? false;
     this.#roomBytes = reopenRoomBytesFor(options.settings.storeBytesMax);
     this.#healing = new Healing({
       directory: options.directory,
@@ -82,6 +86,13 @@ export class Storage {
     const storage = new Storage(options);
     await storage.#startAfresh();
     return storage;
+  }
+
+  /** Begins the work in the background, where `isWorkHeld` had it wait. */
+  beginWork(): void {
+    if (!this.#isWorkHeld) return;
+    this.#isWorkHeld = false;
+    this.#open?.beginWork();
   }
 
   /** The entries. Throws STORE_CLOSED while the store is closed, STORE_FAILED while it is reopened. */
@@ -275,6 +286,7 @@ export class Storage {
       throw error;
     }
     open.start();
+    if (!this.#isWorkHeld) open.beginWork();
     return open;
   }
 

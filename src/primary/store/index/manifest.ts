@@ -26,10 +26,11 @@ const Tag = {
 /** Reads LevelDB's variable-length integers and strings, one after the other. */
 export class VarintReader {
   readonly #bytes: Buffer;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, at = 0) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   /** Where it reads next. */

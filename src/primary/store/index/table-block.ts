@@ -46,10 +46,20 @@ interface PlacedEntry extends BlockEntry {
   readonly shared: number;
 }
 
-function parse(block: Buffer): PlacedEntry[] {
-  const end = contentEnd(block);
-  if (end < 0) throw new RangeError('the restarts are damaged');
-  const content = new VarintReader(block.subarray(0, end));
+/** The same, the last one first, and only as far as it is asked for. */
+export function* entriesFromEnd(block: Buffer): Generator<BlockEntry> {
+  let end = contentEnd(block);
+  for (let restart = block.length - 8; end > 0; restart -= 4) {
+    const begin = restart < contentEnd(block) ? 0 : block.readUInt32LE(restart);
+    if (begin >= end) throw new RangeError('the restarts are damaged');
+    yield* parse(block, begin, end).reverse();
+    end = begin;
+  }
+}
+
+/** The entries between two restarts, or of the whole block. */
+function parse(block: Buffer, begin = 0, end = contentEnd(block)): PlacedEntry[] {
+  const content = new VarintReader(block.subarray(0, end), begin);
   const entries: PlacedEntry[] = [];
   let before: Buffer = Buffer.alloc(0);
   while (!content.isAtEnd) {
@@ -64,7 +74,9 @@ function parse(block: Buffer): PlacedEntry[] {
 }
 
 function contentEnd(block: Buffer): number {
-  return block.length - 4 * (1 + block.readUInt32LE(block.length - 4));
+  const end = block.length - 4 * (1 + block.readUInt32LE(block.length - 4));
+  if (end < 0) throw new RangeError('the restarts are damaged');
+  return end;
 }
 
 /** Restarts rise from the first entry on, and each is an entry that shares nothing. */

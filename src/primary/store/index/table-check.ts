@@ -10,10 +10,12 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crcMatches } from './crc32c.ts';
 import { ENTRY_BYTE } from './index-keys.ts';
 import { VarintReader } from './manifest.ts';
-import { entriesOf, isSound } from './table-block.ts';
+import { entriesFromEnd, entriesOf, isSound } from './table-block.ts';
 
 const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
+/** The index, the filter and the footer of a table of 2 MiB with short records fit in. */
+const END_BYTES = 64 * 1024;
 const MAGIC = Buffer.from('57fb808b247547db', 'hex');
 /** The longest block that is believed; LevelDB's are some KiB, and the filter of a table some more. */
 const BLOCK_BYTES_MAX = 64 * 1024 * 1024;
@@ -42,33 +44,85 @@ export type CheckDepth = 'state' | 'everything';
 export async function checkTable(path: string, bytes: number, depth: CheckDepth): Promise<number> {
   const file = await open(path, 'r');
   try {
-    const { size } = await file.stat();
-    if (size !== bytes) throw new RangeError(`it has ${size} bytes instead of ${bytes}`);
-    const footer = await readAt(file, Math.max(0, size - FOOTER_BYTES), FOOTER_BYTES);
+    const table = await TableBytes.of(file, bytes);
+    const footer = await table.read(Math.max(0, bytes - FOOTER_BYTES), FOOTER_BYTES);
     if (!footer.subarray(40).equals(MAGIC)) throw new RangeError('its end is damaged');
     const handles = new VarintReader(footer);
     const metaindex = readHandle(handles);
     const index = readHandle(handles);
-    for (const { value } of entriesOf(await readIntact(file, metaindex))) {
-      await readIntact(file, readHandle(new VarintReader(value)));
+    for (const { value } of entriesOf(await readIntact(table, metaindex))) {
+      await readIntact(table, readHandle(new VarintReader(value)));
     }
-    return await checkBlocks(file, await readIntact(file, index), depth);
+    const content = await readIntact(table, index);
+    if (depth === 'everything') return await checkBlocks(table, content);
+    await checkState(table, content);
+    return 0;
   } finally {
     await file.close();
   }
 }
 
-/** Looks at the data blocks. In `index` each has a key that is not before its last one. */
-async function checkBlocks(file: FileHandle, index: Buffer, depth: CheckDepth): Promise<number> {
+/**
+ * The bytes of a table. All but its data blocks stand at its end, which is read in one piece: a start
+ * looks at hundreds of tables.
+ */
+class TableBytes {
+  readonly #file: FileHandle;
+  readonly #end: Buffer;
+  readonly #endAt: number;
+
+  private constructor(file: FileHandle, end: Buffer, endAt: number) {
+    this.#file = file;
+    this.#end = end;
+    this.#endAt = endAt;
+  }
+
+  /** Throws a RangeError where the file is shorter than `bytes`, or longer. */
+  static async of(file: FileHandle, bytes: number): Promise<TableBytes> {
+    const endAt = Math.max(0, bytes - END_BYTES);
+    // One byte more, which must not be there.
+    const buffer = Buffer.allocUnsafe(bytes - endAt + 1);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, endAt);
+    if (endAt + bytesRead !== bytes) {
+      const { size } = await file.stat();
+      throw new RangeError(`it has ${size} bytes instead of ${bytes}`);
+    }
+    return new TableBytes(file, buffer.subarray(0, bytesRead), endAt);
+  }
+
+  async read(at: number, bytes: number): Promise<Buffer> {
+    if (at >= this.#endAt) {
+      const found = this.#end.subarray(at - this.#endAt, at - this.#endAt + bytes);
+      if (found.length < bytes) throw endsBefore(at + bytes);
+      return found;
+    }
+    const buffer = Buffer.allocUnsafe(bytes);
+    const { bytesRead } = await this.#file.read(buffer, 0, bytes, at);
+    if (bytesRead < bytes) throw endsBefore(at + bytes);
+    return buffer;
+  }
+}
+
+/**
+ * Looks at the blocks that say what is true. In `index` each has a key that is not before its last
+ * one, so where that is not beyond `e`, it and all before it hold entries only.
+ */
+async function checkState(table: TableBytes, index: Buffer): Promise<void> {
+  for (const { key, value } of entriesFromEnd(index)) {
+    if (isOfEntries(key)) return;
+    await readIntact(table, readHandle(new VarintReader(value)));
+  }
+}
+
+/** Looks at all data blocks. */
+async function checkBlocks(table: TableBytes, index: Buffer): Promise<number> {
   let damaged = 0;
   let after: Buffer | undefined;
   for (const { key, value } of entriesOf(index)) {
     const handle = readHandle(new VarintReader(value));
-    // The keys of a block are not after its key in the index, so below `e` there are entries only.
-    const isOfEntries = (key[0] ?? 0) <= ENTRY_BYTE;
-    if (!isOfEntries) await readIntact(file, handle);
-    else if (depth === 'everything') {
-      const { content, isIntact, isCompressed } = await readBlock(file, handle);
+    if (!isOfEntries(key)) await readIntact(table, handle);
+    else {
+      const { content, isIntact, isCompressed } = await readBlock(table, handle);
       if (!isIntact) {
         if (isCompressed || !isSound(content, after, key)) throw damagedAt(handle);
         damaged += 1;
@@ -79,20 +133,22 @@ async function checkBlocks(file: FileHandle, index: Buffer, depth: CheckDepth): 
   return damaged;
 }
 
+const isOfEntries = (key: Buffer): boolean => (key[0] ?? 0) <= ENTRY_BYTE;
+
 function readHandle(from: VarintReader): Handle {
   return { offset: from.number(), bytes: from.number() };
 }
 
 /** The content of a block, found as it was written; nothing where another program compressed it. */
-async function readIntact(file: FileHandle, handle: Handle): Promise<Buffer> {
-  const { content, isIntact, isCompressed } = await readBlock(file, handle);
+async function readIntact(table: TableBytes, handle: Handle): Promise<Buffer> {
+  const { content, isIntact, isCompressed } = await readBlock(table, handle);
   if (!isIntact) throw damagedAt(handle);
   return isCompressed ? EMPTY_BLOCK : content;
 }
 
-async function readBlock(file: FileHandle, { offset, bytes }: Handle): Promise<Block> {
+async function readBlock(table: TableBytes, { offset, bytes }: Handle): Promise<Block> {
   if (bytes > BLOCK_BYTES_MAX) throw new RangeError('a place of a block is damaged');
-  const block = await readAt(file, offset, bytes + TRAILER_BYTES);
+  const block = await table.read(offset, bytes + TRAILER_BYTES);
   return {
     content: block.subarray(0, bytes),
     isIntact: crcMatches(block.subarray(0, bytes + 1), block.readUInt32LE(bytes + 1)),
@@ -104,9 +160,6 @@ function damagedAt({ offset }: Handle): RangeError {
   return new RangeError(`the block at byte ${offset} is damaged`);
 }
 
-async function readAt(file: FileHandle, at: number, bytes: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(bytes);
-  const { bytesRead } = await file.read(buffer, 0, bytes, at);
-  if (bytesRead < bytes) throw new RangeError(`it ends before byte ${at + bytes}`);
-  return buffer;
+function endsBefore(byte: number): RangeError {
+  return new RangeError(`it ends before byte ${byte}`);
 }
