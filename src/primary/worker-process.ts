@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Counters, newCounters } from '../protocol/counters.ts';
 import { moduleUrl } from '../protocol/module-url.ts';
+import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { WorkerSession } from './channel/worker-session.ts';
 import type { Storage } from './store/storage.ts';
@@ -32,6 +33,7 @@ export interface WorkerProcessOptions {
   readonly listeningFd: number;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
+  readonly sumSavings: () => Promise<Savings>;
   readonly log: Logger;
   readonly events: WorkerEvents;
 }
@@ -57,6 +59,7 @@ export class WorkerProcess {
   #lastCheckMs = performance.now();
   /** What the worker last reported; added to the total when it dies. */
   counters: Counters = newCounters();
+  savings = new Savings();
   #isDraining = false;
 
   /** Starts a worker; undefined when the system has no process or descriptor left for it. */
@@ -83,6 +86,7 @@ export class WorkerProcess {
       welcome,
       storage: options.storage,
       sumCounters: options.sumCounters,
+      sumSavings: options.sumSavings,
       log: this.#log,
       events: {
         onReady: () => {
@@ -94,6 +98,9 @@ export class WorkerProcess {
         onReport: (counters) => {
           this.#lastSignMs = performance.now();
           this.counters = counters;
+        },
+        onSavings: (savings) => {
+          this.savings = savings;
         },
         onClose: (error) => this.#channelClosed(error),
       },

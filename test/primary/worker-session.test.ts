@@ -11,6 +11,7 @@ import { encodeFrame } from '../../src/protocol/frame.ts';
 import { MISS_CODES } from '../../src/protocol/miss.ts';
 import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
 import { versionOf } from '../../src/protocol/record.ts';
+import { Savings } from '../../src/protocol/savings.ts';
 import { DEFAULT_CONFIG } from '../default-config.ts';
 import { eventually } from '../eventually.ts';
 import { streamPair } from '../stream-pair.ts';
@@ -37,10 +38,12 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1' },
     storage,
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
+    sumSavings: async () => Savings.fromList(['a', 2, 30]),
     log: SILENT,
     events: {
       onReady: () => events.push('ready'),
       onReport: (counters) => events.push(counters),
+      onSavings: (savings) => events.push(savings.toList()),
       onClose: (error) => events.push(error?.message ?? 'closed'),
     },
   });

@@ -5,6 +5,7 @@ import { Channel } from '../../src/protocol/channel.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
 import { Opcode, type OpcodeValue } from '../../src/protocol/opcodes.ts';
+import { Savings } from '../../src/protocol/savings.ts';
 import { PrimaryLink, type WorkerDuties } from '../../src/workers/primary-link.ts';
 import { eventually } from '../eventually.ts';
 import { streamPair } from '../stream-pair.ts';
@@ -26,6 +27,9 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     retireSegment: (segment) => done.push(`retire ${segment}`),
     sealAll: async () => void done.push('seal'),
     counters: newCounters,
+    savings: () => new Savings(),
+    leaseGranted: (key, waiter, token) => done.push(`grant ${key} ${waiter} ${token}`),
+    leaseSettled: (key, record) => done.push(`settle ${key} ${record}`),
     primaryGone: () => done.push('gone'),
     ...duties,
   });
