@@ -5,11 +5,25 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-export interface HeldAnswer {
-  readonly head: string;
-  readonly body: Buffer;
-  /** By performance.now(). */
+export class HeldAnswer {
+  readonly #pieces: readonly Buffer[];
+  /** When it was whole, by performance.now(). */
   readonly atMs: number;
+
+  constructor(pieces: readonly Buffer[], atMs: number) {
+    this.#pieces = pieces;
+    this.atMs = atMs;
+  }
+
+  get head(): string {
+    const all = Buffer.concat(this.#pieces);
+    return all.subarray(0, all.indexOf('\r\n\r\n')).toString('latin1');
+  }
+
+  get body(): Buffer {
+    const all = Buffer.concat(this.#pieces);
+    return all.subarray(all.indexOf('\r\n\r\n') + 4);
+  }
 }
 
 export class HeldGets {
@@ -76,28 +90,21 @@ export function headerOf(head: string, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)$`, 'im').exec(head)?.[1]?.trim();
 }
 
+/** Copies nothing before the answer is whole: the client's work is in every figure. */
 function collect(socket: Socket, onAnswer: (answer: HeldAnswer) => void): void {
   const pieces: Buffer[] = [];
   let bytes = 0;
   let expected = Number.POSITIVE_INFINITY;
-  let headBytes = 0;
   socket.on('data', (piece) => {
     pieces.push(piece);
     bytes += piece.length;
     if (expected === Number.POSITIVE_INFINITY) {
-      const all = Buffer.concat(pieces);
-      const end = all.indexOf('\r\n\r\n');
+      const start = pieces.length === 1 ? piece : Buffer.concat(pieces);
+      const end = start.indexOf('\r\n\r\n');
       if (end < 0) return;
-      headBytes = end + 4;
-      const head = all.subarray(0, end).toString('latin1');
-      expected = headBytes + Number(headerOf(head, 'content-length') ?? 0);
+      const head = start.subarray(0, end).toString('latin1');
+      expected = end + 4 + Number(headerOf(head, 'content-length') ?? 0);
     }
-    if (bytes < expected) return;
-    const all = Buffer.concat(pieces);
-    onAnswer({
-      head: all.subarray(0, headBytes).toString('latin1'),
-      body: all.subarray(headBytes, expected),
-      atMs: performance.now(),
-    });
+    if (bytes >= expected) onAnswer(new HeldAnswer(pieces, performance.now()));
   });
 }

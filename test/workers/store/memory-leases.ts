@@ -3,6 +3,10 @@
  * has happened, which is searched for each answer.
  */
 
+import { encodeClaim, encodeToken, TOKEN_SEAL_BYTES } from '../../../src/protocol/lease-token.ts';
+
+const NO_SEAL = Buffer.alloc(TOKEN_SEAL_BYTES);
+
 interface Happening {
   readonly at: number;
   concerns(key: string): boolean;
@@ -111,7 +115,9 @@ export class MemoryLeases {
   }
 
   #give(key: string): string {
-    const token = `token-${this.#tokens.size + 1}`;
+    // Of the form of a true one, since the time in it says what an entry has cost.
+    const claim = { version: this.#at, givenAtMs: this.#now() };
+    const token = encodeToken(encodeClaim(claim, this.#tokens.size + 1), NO_SEAL);
     this.#tokens.set(token, { key, at: this.#at });
     return token;
   }

@@ -99,6 +99,7 @@ export class MemoryStore implements Store {
   async getLeased(key: string, reading: Reading, request: LeaseRequest): Promise<LeasedRead> {
     const { leaseMs, waitMs, onWait } = request;
     const found = await this.get(key, reading);
+    // A frame that throws has thrown before any lease was given.
     const nothing = { found, token: undefined, retryAfterMs: 0 };
     if (found.found) {
       const { expiresAtMs } = found.record;
