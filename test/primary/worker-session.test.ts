@@ -110,6 +110,11 @@ describe("a worker's session", () => {
   it('gives the sum of all counters', async (t) => {
     const { worker } = await sessionOver(t);
     assert.deepEqual(await worker.request(Opcode.sumCounters), [4, 3, 2, 1]);
+    const sums = await worker.request(Opcode.sumLeases);
+    assert.deepEqual(sums, [
+      ['a', 2, 30],
+      [0, 0, 0, 0, 0, 0],
+    ]);
   });
 
   it('refuses what only a worker can answer, and goes on', async (t) => {

@@ -245,6 +245,7 @@ export class WorkerSession implements Waiting {
       });
     } catch (error) {
       const failure = asReadError(error);
+      if (failure !== error) this.#options.log.error({ err: error }, 'the index cannot be read');
       for (const request of requests) request.fail(failure);
     }
   }
