@@ -2,7 +2,6 @@
  * What is true: the entries of the store, as the primary serves them to the workers. Reads go to the
  * index and are judged here; every change passes the write lane.
  */
-import { BigCacheError } from '../../protocol/errors.ts';
 import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
 import { pointerOf, usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
@@ -120,11 +119,6 @@ export class EntryStore {
     return this.#judge(key, readRecordSync(this.#index, key), this.#now());
   }
 
-  /** The time by which entries are judged, Unix milliseconds. */
-  get nowMs(): number {
-    return this.#now();
-  }
-
   get leases(): LeaseTable {
     return this.#state.leases;
   }
@@ -141,16 +135,14 @@ export class EntryStore {
     token?: string,
   ): Promise<Committed> {
     const costed = token === undefined ? this.#missed.withCost(key, record, this.#now()) : record;
-    try {
-      const committed = await this.#run(operations.commit(writer, key, costed, condition, token));
-      // A key that is overwritten and was read will be read again.
-      if (committed.created) this.#visited?.clear(key);
-      return committed;
-    } catch (error) {
-      const isLost = error instanceof BigCacheError && error.code === 'LEASE_LOST';
-      if (isLost && token !== undefined) this.leases.noteLost(key, token);
+    const operation = operations.commit(writer, key, costed, condition, token);
+    const committed = await this.#run(operation).catch((error: unknown) => {
+      if (token !== undefined) this.leases.noteRefused(key, token, error);
       throw error;
-    }
+    });
+    // A key that is overwritten and was read will be read again.
+    if (committed.created) this.#visited?.clear(key);
+    return committed;
   }
 
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */

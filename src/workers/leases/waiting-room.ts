@@ -18,6 +18,8 @@ export interface Wait {
   endAfter(waitMs: number): void;
   /** Ends the wait at once, with neither: the client has gone. */
   leave(): void;
+  /** The same where the primary has not put it in line, and need not hear of it. */
+  forget(): void;
 }
 
 interface Waiter {
@@ -66,6 +68,7 @@ export class WaitingRoom {
         if (waiter !== undefined) waiter.timer = setTimeout(() => this.#leave(id), waitMs);
       },
       leave: () => this.#leave(id),
+      forget: () => void this.#end(id, OVER),
     };
   }
 

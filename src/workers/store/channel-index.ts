@@ -43,22 +43,21 @@ export class ChannelIndex implements EntryIndex {
     const wait = mayWait ? this.waiting.begin(key) : undefined;
     const window = STALE_WINDOWS[stale ?? 'none'];
     const waiter = wait?.id ?? DOES_NOT_WAIT;
-    let isWaiting: unknown = false;
     try {
       const done = await this.#channel.request(Opcode.lease, key, leaseMs, window, waiter);
-      if (!Array.isArray(done)) return this.#unexpected(Opcode.lease);
-      const [found, token, retryAfterMs] = done as unknown[];
-      isWaiting = done[3];
+      const [found, token, retryAfterMs, isWaiting]: unknown[] = Array.isArray(done) ? done : [];
       if (token !== null && typeof token !== 'string') return this.#unexpected(Opcode.lease);
+      if (isWaiting !== true) wait?.forget();
       return {
         found: this.#toLookup(found),
         token: token ?? undefined,
         retryAfterMs: this.#number(retryAfterMs, Opcode.lease),
         wait: isWaiting === true ? wait : undefined,
       };
-    } finally {
-      // Whether it was put in line is not known where the answer did not come.
-      if (isWaiting !== true) wait?.leave();
+    } catch (error) {
+      // Whether it was put in line is not known.
+      wait?.leave();
+      throw error;
     }
   }
 

@@ -60,6 +60,8 @@ describe('the waiting room', () => {
     waiting.close();
     assert.deepEqual(await stopped?.outcome, { how: 'over' });
     assert.deepEqual(left, ['b 2', 'a 1', 'c 3']);
+    waiting.begin('e').forget();
+    assert.deepEqual(left.length, 3, 'whom the primary does not know it need not forget');
     assert.deepEqual(await waiting.begin('d').outcome, { how: 'over' });
     assert.equal(waiting.size, 0);
   });

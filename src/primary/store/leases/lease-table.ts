@@ -2,6 +2,7 @@
  * Who may make which missing entry, and who waits for it: the leases of the store, in the primary's
  * memory. A lease is held for its time; its token is good for longer, see watched-keys.ts.
  */
+import { BigCacheError } from '../../../protocol/errors.ts';
 import type { LeaseCounts } from '../../../protocol/lease-counts.ts';
 import type { MissCode } from '../../../protocol/miss.ts';
 import type { Purges } from '../purges.ts';
@@ -109,6 +110,11 @@ export class LeaseTable {
     this.#watched = new WatchedKeys(purges, limits);
   }
 
+  /** The time by which leases end, Unix milliseconds. */
+  get nowMs(): number {
+    return this.#now();
+  }
+
   get counts(): LeaseCounts {
     return { held: this.#slots.size, waiting: this.#waiters, ...this.#counts };
   }
@@ -181,8 +187,9 @@ export class LeaseTable {
     return claim !== undefined && this.#watched.isUnchangedSince(key, claim.version, tags);
   }
 
-  /** A write with this token was refused: if it still holds the lease, the next takes over. */
-  noteLost(key: string, token: string): void {
+  /** A write with this token has failed. Where it was too late for it, who waits takes over. */
+  noteRefused(key: string, token: string, error: unknown): void {
+    if (!(error instanceof BigCacheError) || error.code !== 'LEASE_LOST') return;
     this.#counts.lost += 1;
     this.release(key, token);
   }

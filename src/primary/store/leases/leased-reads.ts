@@ -56,10 +56,11 @@ export async function leaseCold(
 }
 
 function answer(
-  { leases, nowMs }: EntryStore,
+  { leases }: EntryStore,
   { key, leaseMs, stale, waiter }: LeaseAsked,
   found: Lookup,
 ): LeaseAnswer {
+  const { nowMs } = leases;
   if (typeof found === 'number') {
     return missed(found, leases.acquire(key, leaseMs, { miss: found, tags: [] }, waiter));
   }
