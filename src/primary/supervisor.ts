@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
+import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
@@ -35,6 +36,7 @@ export class Supervisor {
   readonly #workers = new Set<WorkerProcess>();
   /** Counters of workers that are gone. */
   readonly #retired = newCounters();
+  readonly #retiredSavings = new Savings();
   #storage: Storage | undefined;
   #lastWriter = 0;
   /** Workers that are still to be started, after the early death of another. */
@@ -71,6 +73,15 @@ export class Supervisor {
     const collected = await Promise.all([...this.#workers].map((one) => one.collect(COLLECT_MS)));
     const sum = { ...this.#retired };
     for (const counters of collected) addCounters(sum, counters);
+    return sum;
+  }
+
+  /** What the hits of all workers have saved; each tells the newest before it is asked for its counters. */
+  async sumSavings(): Promise<Savings> {
+    await this.sumCounters();
+    const sum = new Savings();
+    sum.addAll(this.#retiredSavings);
+    for (const worker of this.#workers) sum.addAll(worker.savings);
     return sum;
   }
 
@@ -130,6 +141,7 @@ export class Supervisor {
       welcome: { ...this.#options.welcome, writer: this.#lastWriter },
       storage: this.#storage,
       sumCounters: () => this.sumCounters(),
+      sumSavings: () => this.sumSavings(),
       log: this.#options.log,
       events: {
         onReady: (ready) => {
@@ -145,6 +157,7 @@ export class Supervisor {
   #exited(worker: WorkerProcess, lifeMs: number | undefined): void {
     this.#workers.delete(worker);
     addCounters(this.#retired, worker.counters);
+    this.#retiredSavings.addAll(worker.savings);
     if (this.#isStopping) this.#onChange();
     else this.#replace(lifeMs);
   }

@@ -5,6 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type Counters, newCounters } from '../protocol/counters.ts';
+import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { WorkerSession } from './channel/worker-session.ts';
 import type { Storage } from './store/storage.ts';
@@ -25,6 +26,7 @@ export interface WorkerProcessOptions {
   readonly welcome: Welcome;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
+  readonly sumSavings: () => Promise<Savings>;
   readonly log: Logger;
   readonly events: WorkerEvents;
 }
@@ -40,6 +42,7 @@ export class WorkerProcess {
   #lastCheckMs = performance.now();
   /** What the worker last reported; added to the total when it dies. */
   counters: Counters = newCounters();
+  savings = new Savings();
   #isDraining = false;
 
   /** Takes over a process that was just started; see WorkerStarter. */
@@ -52,6 +55,7 @@ export class WorkerProcess {
       welcome,
       storage: options.storage,
       sumCounters: options.sumCounters,
+      sumSavings: options.sumSavings,
       log: this.#log,
       events: {
         onReady: () => {
@@ -63,6 +67,9 @@ export class WorkerProcess {
         onReport: (counters) => {
           this.#lastSignMs = performance.now();
           this.counters = counters;
+        },
+        onSavings: (savings) => {
+          this.savings = savings;
         },
         onClose: (error) => this.#channelClosed(error),
       },

@@ -25,6 +25,11 @@ export const ERRORS = {
   CACHE_MISS: { wire: 8, status: 404, detail: 'cache miss' },
   CACHE_EXPIRED: { wire: 9, status: 404, detail: 'cache expired' },
   DELETE_MISS: { wire: 10, status: 404, detail: 'cannot find cache data to delete' },
+  LEASE_NOT_FOUND: {
+    wire: 37,
+    status: 404,
+    detail: 'No lease of this key is held with this token; it has ended, or the token is another.',
+  },
   METHOD_NOT_ALLOWED: {
     wire: 11,
     status: 405,
@@ -39,6 +44,11 @@ export const ERRORS = {
     wire: 13,
     status: 409,
     detail: 'The entry holds raw bytes, not JSON; read it under /pickle/.',
+  },
+  LEASE_LOST: {
+    wire: 36,
+    status: 409,
+    detail: 'The key was written, deleted or purged since this token was given; ask for it again.',
   },
   BODY_TOO_LARGE: { wire: 14, status: 413, detail: 'The body is larger than this server takes.' },
   MEDIA_TYPE_UNSUPPORTED: {

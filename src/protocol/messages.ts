@@ -10,9 +10,13 @@ import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
 import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
+import { isSavingsList } from './savings.ts';
 
 /** `id` pairs an answer with its request; 0 marks a notice, which has no answer. */
 export type Message = readonly [opcode: OpcodeValue, id: number, ...fields: unknown[]];
+
+/** What a client sends as a token is not looked at closer before the primary does. */
+export const TOKEN_LENGTH_MAX = 128;
 
 type FieldCheck = (value: unknown) => boolean;
 
@@ -23,6 +27,9 @@ const isPrefix: FieldCheck = (value) =>
   typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= KEY_BYTES_MAX;
 const isRecord: FieldCheck = (value) =>
   Buffer.isBuffer(value) && value.length > RECORD_HEAD_BYTES && value.length <= RECORD_BYTES_MAX;
+const isRecordOrNull: FieldCheck = (value) => value === null || isRecord(value);
+const isToken: FieldCheck = (value) =>
+  typeof value === 'string' && value.length > 0 && value.length <= TOKEN_LENGTH_MAX;
 /** A version, 0 for none at all, null where nothing is asked. */
 const isCondition: FieldCheck = (value) => value === null || isInteger(value);
 const isCounterList: FieldCheck = (value) =>
@@ -53,6 +60,14 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.sumCounters]: [],
   [Opcode.checkWritable]: [],
   [Opcode.extendSegment]: [isInteger, isInteger],
+  [Opcode.lease]: [isKey, isInteger, isInteger, isInteger],
+  [Opcode.putLeased]: [isKey, isRecord, isCondition, isToken],
+  [Opcode.releaseLease]: [isKey, isToken],
+  [Opcode.leaveLease]: [isKey, isInteger],
+  [Opcode.leaseGranted]: [isKey, isInteger, isToken],
+  [Opcode.leaseSettled]: [isKey, isRecordOrNull],
+  [Opcode.reportSavings]: [isSavingsList],
+  [Opcode.sumLeases]: [],
 };
 
 /**
@@ -65,6 +80,12 @@ const NAMED = new Set<unknown>([
   Opcode.delete,
   Opcode.dropDamaged,
   Opcode.deletePrefix,
+  Opcode.lease,
+  Opcode.putLeased,
+  Opcode.releaseLease,
+  Opcode.leaveLease,
+  Opcode.leaseGranted,
+  Opcode.leaseSettled,
 ]);
 const NAME_AT = 2;
 

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export const Opcode = {
   // Answers, both ways.
@@ -35,6 +35,15 @@ export const Opcode = {
   sumCounters: 27,
   checkWritable: 28,
   extendSegment: 29,
+  // Leases; granted and settled come from the primary, the others from the worker.
+  lease: 40,
+  putLeased: 41,
+  releaseLease: 42,
+  leaveLease: 43,
+  leaseGranted: 44,
+  leaseSettled: 45,
+  reportSavings: 46,
+  sumLeases: 47,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

@@ -34,6 +34,8 @@ export interface EntryMeta {
   readonly staleIfErrorUntilMs?: number;
   /** Names by which it is purged; none, where they are left out. */
   readonly tags?: readonly string[];
+  /** What it cost to make, in milliseconds; 0, where it is left out, for not known. */
+  readonly costMs?: number;
 }
 
 /** A whole record. `version` is given by the primary; 0 until then. */
@@ -124,6 +126,27 @@ export function stampVersion(key: Buffer, encoded: Buffer, version: number): voi
   encoded.writeUInt32LE(checksumOf(key, encoded), CHECKSUM_AT);
 }
 
+/** The tags of a record; none of one that is damaged. */
+export function tagsOf(key: Buffer, encoded: Buffer): readonly string[] {
+  return decodeRecord(key, encoded)?.tags ?? [];
+}
+
+const COST_FIELD = 6;
+
+/**
+ * The same record with what its entry cost to make; unchanged where that would be too long. REQUIRES: it
+ * is intact.
+ */
+export function withCost(key: Buffer, encoded: Buffer, costMs: number): Buffer {
+  const fields: unknown[] = unpackr.unpack(encoded.subarray(RECORD_HEAD_BYTES));
+  fields[COST_FIELD] = costMs;
+  const head = encoded.subarray(0, RECORD_HEAD_BYTES);
+  const changed = Buffer.concat([head, packr.pack(fields)]);
+  if (changed.length > RECORD_BYTES_MAX) return encoded;
+  changed.writeUInt32LE(checksumOf(key, changed), CHECKSUM_AT);
+  return changed;
+}
+
 /** The version in a record's head. REQUIRES: `encoded` has a whole head. */
 export function versionOf(encoded: Buffer): number {
   return readUint64(encoded, VERSION_AT);
@@ -148,6 +171,14 @@ export function usefulUntilOf(encoded: Buffer): number {
   if (expiresAtMs === 0) return 0;
   const revalidateUntilMs = readUint64(encoded, STALE_REVALIDATE_AT);
   return Math.max(expiresAtMs, revalidateUntilMs, readUint64(encoded, STALE_ERROR_AT));
+}
+
+/** Until when the entry may be shown stale, Unix milliseconds; 0 for never. REQUIRES: a whole head. */
+export function staleUntilOf(encoded: Buffer): { whileRevalidateMs: number; ifErrorMs: number } {
+  return {
+    whileRevalidateMs: readUint64(encoded, STALE_REVALIDATE_AT),
+    ifErrorMs: readUint64(encoded, STALE_ERROR_AT),
+  };
 }
 
 /** Where the body lies. REQUIRES: a whole head. */

@@ -25,12 +25,13 @@ export interface EntryWriterOptions {
   readonly segments: SegmentLog;
   /**
    * Makes a record valid whose body is in a segment of this writer, where `condition` holds. Rejects
-   * with PRECONDITION_FAILED where it does not.
+   * with PRECONDITION_FAILED where it does not, with LEASE_LOST where the token is no good.
    */
   readonly commit: (
     key: string,
     record: Buffer,
     condition: CommitCondition | undefined,
+    leaseToken: string | undefined,
   ) => Promise<Committed>;
   readonly now: () => number;
 }
@@ -74,6 +75,7 @@ export class EntryWriter {
     meta: EntryMeta,
     body: Buffer | AsyncIterable<Buffer>,
     guard?: CommitGuard,
+    leaseToken?: string,
   ): Promise<Written> {
     const keyBytes = Buffer.from(key);
     const storedAtMs = this.#options.now();
@@ -99,8 +101,8 @@ export class EntryWriter {
       requireRecordFits(record);
       const { commit } = this.#options;
       const committed = await (guard === undefined
-        ? commit(key, record, undefined)
-        : guarded(guard, (condition) => commit(key, record, condition)));
+        ? commit(key, record, undefined, leaseToken)
+        : guarded(guard, (condition) => commit(key, record, condition, leaseToken)));
       isValid = true;
       return { ...committed, placed, contentHash: hashed() };
     } catch (error) {

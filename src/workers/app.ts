@@ -20,6 +20,8 @@ import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
 import { entryRoutes } from './routes/v1/entries.ts';
+import { leaseRoutes } from './routes/v1/leases.ts';
+import { statsRoutes } from './routes/v1/stats.ts';
 
 export type { AppDeps } from './deps.ts';
 
@@ -79,7 +81,8 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   installGuards(app, shared);
   const routes: FastifyPluginAsync = async (scope) => {
     await describeRoutes(scope, deps.version);
-    const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes, entryRoutes];
+    const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes];
+    all.push(entryRoutes, leaseRoutes, statsRoutes);
     for (const declare of all) {
       declare(scope, shared);
     }

@@ -2,6 +2,8 @@
 import type { BaseLogger } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import type { Counters } from '../protocol/counters.ts';
+import type { LeaseSums } from '../protocol/lease-counts.ts';
+import type { Savings } from '../protocol/savings.ts';
 import type { Uploads } from './body/uploads.ts';
 import type { Inspector } from './json/inspector.ts';
 import type { Limits } from './limits.ts';
@@ -18,6 +20,10 @@ export interface AppDeps {
   readonly counters: Counters;
   /** The counters of all processes together. */
   collectCounters(): Promise<Counters>;
+  /** What the hits of this worker have saved; its routes note them. */
+  readonly savings: Savings;
+  /** What the hits of all processes have saved, and the counts of leases. */
+  sumLeases(): Promise<LeaseSums>;
   readonly log: Log;
   readonly version: string;
   /** Whether the server is stopping; requests are then refused. */

@@ -7,6 +7,7 @@ import { Channel, type IncomingRequest } from '../protocol/channel.ts';
 import { type Counters, countersToList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
 import { Opcode, type OpcodeValue } from '../protocol/opcodes.ts';
+import { Savings } from '../protocol/savings.ts';
 
 /** What the primary asks of a worker. */
 export interface WorkerDuties {
@@ -18,6 +19,11 @@ export interface WorkerDuties {
   /** Resolves when no segment of this worker is open. */
   sealAll(): Promise<void>;
   counters(): Counters;
+  savings(): Savings;
+  /** A lease was given to a request that waits here. */
+  leaseGranted(key: string, waiter: number, token: string): void;
+  /** The entry has come for which requests wait here; without a record, they wait for nothing more. */
+  leaseSettled(key: string, record: Buffer | null): void;
   /** The channel has ended: the primary is gone. */
   primaryGone(): void;
 }
@@ -28,12 +34,16 @@ const NO_DUTIES: WorkerDuties = {
   retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
+  savings: () => new Savings(),
+  leaseGranted: () => undefined,
+  leaseSettled: () => undefined,
   primaryGone: () => process.exit(1),
 };
 
 export class PrimaryLink {
   readonly channel: Channel;
   #duties: WorkerDuties = NO_DUTIES;
+  #hitsReported = 0;
 
   constructor(stream: Duplex) {
     this.channel = new Channel(stream, {
@@ -50,10 +60,20 @@ export class PrimaryLink {
   /** Tells the primary the counters since this worker's start, which is also its sign of life. */
   report(counters: Counters): void {
     this.channel.notify(Opcode.report, countersToList(counters));
+    this.#reportSavings();
+  }
+
+  /** Only what is new. It is on the channel before what follows, so no answer is needed. */
+  #reportSavings(): void {
+    const savings = this.#duties.savings();
+    if (savings.total.hits === this.#hitsReported) return;
+    this.#hitsReported = savings.total.hits;
+    this.channel.notify(Opcode.reportSavings, savings.toList());
   }
 
   #serve(request: IncomingRequest): void {
     if (request.opcode === Opcode.collect) {
+      this.#reportSavings();
       request.reply(countersToList(this.#duties.counters()));
     } else if (request.opcode === Opcode.sealAll) {
       this.#duties.sealAll().then(
@@ -69,5 +89,10 @@ export class PrimaryLink {
     if (opcode === Opcode.drain) this.#duties.drain();
     else if (opcode === Opcode.dropSegment) this.#duties.dropSegment(fields[0] as number);
     else if (opcode === Opcode.retireSegment) this.#duties.retireSegment(fields[0] as number);
+    else if (opcode === Opcode.leaseGranted) {
+      this.#duties.leaseGranted(fields[0] as string, fields[1] as number, fields[2] as string);
+    } else if (opcode === Opcode.leaseSettled) {
+      this.#duties.leaseSettled(fields[0] as string, fields[1] as Buffer | null);
+    }
   }
 }

@@ -7,7 +7,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { type Counters, countersFromList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
+import { leaseSumsFromList } from '../protocol/lease-counts.ts';
 import { Opcode } from '../protocol/opcodes.ts';
+import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { BodyReader } from '../segments/body-reader.ts';
 import { Descriptors } from '../segments/descriptors.ts';
@@ -44,6 +46,8 @@ class RunningWorker {
   readonly #descriptors: Descriptors;
   readonly #uploads = new Uploads(DEFAULT_LIMITS);
   readonly #app: Promise<FastifyInstance>;
+  readonly #savings = new Savings();
+  readonly #index: ChannelIndex;
   #isDraining = false;
 
   constructor(link: PrimaryLink, welcome: Welcome, log: Logger) {
@@ -51,6 +55,7 @@ class RunningWorker {
     this.#welcome = welcome;
     this.#log = log;
     const index = new ChannelIndex(link.channel);
+    this.#index = index;
     this.#segments = new SegmentLog({
       directory: welcome.segmentsPath,
       segmentBytes: welcome.config.segmentBytes,
@@ -75,6 +80,9 @@ class RunningWorker {
       retireSegment: (segment) => this.#segments.retire(segment),
       sealAll: () => this.#sealAll(),
       counters: () => this.#counters,
+      savings: () => this.#savings,
+      leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
+      leaseSettled: (key, record) => index.waiting.settled(key, record),
       primaryGone: () => this.#orphaned(),
     });
   }
@@ -107,6 +115,10 @@ class RunningWorker {
       collectCounters: async () => {
         return countersFromList(await this.#link.channel.request(Opcode.sumCounters));
       },
+      savings: this.#savings,
+      sumLeases: async () => {
+        return leaseSumsFromList(await this.#link.channel.request(Opcode.sumLeases));
+      },
       log: this.#log,
       version: this.#welcome.version,
       isDraining: () => this.#isDraining,
@@ -117,6 +129,7 @@ class RunningWorker {
   #drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
+    this.#index.waiting.close();
     void this.#finish();
   }
 
@@ -141,6 +154,7 @@ class RunningWorker {
   /** The channel has already failed every request that was open, so each is answered with a 503. */
   #orphaned(): void {
     this.#isDraining = true;
+    this.#index.waiting.close();
     setTimeout(() => process.exit(1), ORPHAN_MS);
     this.#app
       .then((app) => app.close())
@@ -157,4 +171,7 @@ const LEAVING = {
   retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
+  savings: () => new Savings(),
+  leaseGranted: () => undefined,
+  leaseSettled: () => undefined,
 };

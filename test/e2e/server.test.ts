@@ -96,8 +96,9 @@ describe('the server', () => {
     });
     socket.write('GET /cache/a HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await sleep(300);
+    const closed = once(socket, 'close');
     await server.kill();
-    await once(socket, 'close');
+    await closed;
     assert.match(answer, /^HTTP\/1\.1 503 [\s\S]*STORE_UNAVAILABLE/);
     await eventually(() => worker !== undefined && !isAlive(worker), 2000);
   });

@@ -11,6 +11,7 @@ import { encodeFrame } from '../../src/protocol/frame.ts';
 import { MISS_CODES } from '../../src/protocol/miss.ts';
 import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
 import { versionOf } from '../../src/protocol/record.ts';
+import { Savings } from '../../src/protocol/savings.ts';
 import { DEFAULT_CONFIG } from '../default-config.ts';
 import { eventually } from '../eventually.ts';
 import { streamPair } from '../stream-pair.ts';
@@ -37,10 +38,12 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1' },
     storage,
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
+    sumSavings: async () => Savings.fromList(['a', 2, 30]),
     log: SILENT,
     events: {
       onReady: () => events.push('ready'),
       onReport: (counters) => events.push(counters),
+      onSavings: (savings) => events.push(savings.toList()),
       onClose: (error) => events.push(error?.message ?? 'closed'),
     },
   });
@@ -107,6 +110,11 @@ describe("a worker's session", () => {
   it('gives the sum of all counters', async (t) => {
     const { worker } = await sessionOver(t);
     assert.deepEqual(await worker.request(Opcode.sumCounters), [4, 3, 2, 1]);
+    const sums = await worker.request(Opcode.sumLeases);
+    assert.deepEqual(sums, [
+      ['a', 2, 30],
+      [0, 0, 0, 0, 0, 0],
+    ]);
   });
 
   it('refuses what only a worker can answer, and goes on', async (t) => {

@@ -6,6 +6,8 @@ import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
+import { leaseCountsFromList } from '../../src/protocol/lease-counts.ts';
+import { Savings } from '../../src/protocol/savings.ts';
 import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
@@ -39,6 +41,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
   const now = options.now ?? Date.now;
   const store = options.store ?? new MemoryStore(now);
   const counters = newCounters();
+  const savings = new Savings();
   const logged: unknown[] = [];
   const log = (entry: unknown): number => logged.push(entry);
   const deps: AppDeps = {
@@ -46,6 +49,8 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     config: defaultConfig(options.config),
     counters,
     collectCounters: async () => counters,
+    savings,
+    sumLeases: async () => ({ savings, leases: leaseCountsFromList([]) }),
     log: { error: log, warn: log, info: log, debug: log },
     version: '1.2.3',
     isDraining: () => made.isDraining,

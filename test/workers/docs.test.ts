@@ -31,6 +31,8 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/stat': ['get'],
   '/stat/count': ['get'],
   '/v1/entries/{key}': ['delete', 'get', 'put'],
+  '/v1/leases/{key}': ['delete'],
+  '/v1/stats': ['get'],
   '/healthz': ['get'],
   '/readyz': ['get'],
   '/openapi.json': ['get'],

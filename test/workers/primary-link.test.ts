@@ -5,8 +5,10 @@ import { Channel } from '../../src/protocol/channel.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
 import { Opcode, type OpcodeValue } from '../../src/protocol/opcodes.ts';
+import { Savings } from '../../src/protocol/savings.ts';
 import { PrimaryLink, type WorkerDuties } from '../../src/workers/primary-link.ts';
 import { eventually } from '../eventually.ts';
+import { recordOf } from '../primary/store/store-setup.ts';
 import { streamPair } from '../stream-pair.ts';
 
 /** A link whose duties are written down, and the primary's end of its channel. */
@@ -26,6 +28,9 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     retireSegment: (segment) => done.push(`retire ${segment}`),
     sealAll: async () => void done.push('seal'),
     counters: newCounters,
+    savings: () => new Savings(),
+    leaseGranted: (key, waiter, token) => done.push(`grant ${key} ${waiter} ${token}`),
+    leaseSettled: (key, record) => done.push(`settle ${key} ${record}`),
     primaryGone: () => done.push('gone'),
     ...duties,
   });
@@ -40,6 +45,28 @@ describe('a worker', () => {
     primary.notify(Opcode.drain);
     await eventually(() => done.length === 3);
     assert.deepEqual(done, ['drop 7', 'retire 8', 'drain']);
+    link.channel.destroy();
+  });
+
+  it('hears who holds a lease and what has come', async () => {
+    const { primary, link, done } = linked();
+    const record = recordOf('a');
+    primary.notify(Opcode.leaseGranted, 'a', 7, 'token');
+    primary.notify(Opcode.leaseSettled, 'a', record);
+    primary.notify(Opcode.leaseSettled, 'b', null);
+    await eventually(() => done.length === 3);
+    assert.deepEqual(done, ['grant a 7 token', `settle a ${record}`, 'settle b null']);
+    link.channel.destroy();
+  });
+
+  it('tells what its hits have saved before its counters, and again only when it is more', async () => {
+    const savings = new Savings();
+    const { primary, link, notices } = linked({ savings: () => savings });
+    await primary.request(Opcode.collect);
+    savings.noteHit('a/1', 30);
+    await primary.request(Opcode.collect);
+    await primary.request(Opcode.collect);
+    assert.deepEqual(notices, [[Opcode.reportSavings, [['a', 1, 30]]]]);
     link.channel.destroy();
   });
 

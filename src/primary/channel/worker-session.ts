@@ -6,9 +6,13 @@ import type { Logger } from 'pino';
 import { Channel, type IncomingRequest } from '../../protocol/channel.ts';
 import { type Counters, countersFromList, countersToList } from '../../protocol/counters.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { leaseCountsToList } from '../../protocol/lease-counts.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
+import { Savings } from '../../protocol/savings.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
+import type { Waiting } from '../store/leases/lease-table.ts';
+import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 
 /** What the session tells about its worker. */
@@ -16,6 +20,8 @@ export interface SessionEvents {
   onReady(): void;
   /** A sign of life, with the worker's counters since its start. */
   onReport(counters: Counters): void;
+  /** What the worker's hits have saved since its start. */
+  onSavings(savings: Savings): void;
   onClose(error: Error | undefined): void;
 }
 
@@ -24,17 +30,20 @@ export interface SessionOptions {
   readonly welcome: Welcome;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
+  readonly sumSavings: () => Promise<Savings>;
   readonly events: SessionEvents;
   readonly log: Logger;
 }
 
 type Handler = (session: WorkerSession, fields: readonly unknown[]) => unknown;
 
-export class WorkerSession {
+export class WorkerSession implements Waiting {
   readonly #options: SessionOptions;
   readonly #channel: Channel;
   /** The lookups of the frame that is being read: they share one read of the index. */
   #lookups: IncomingRequest[] = [];
+  /** The same of those that ask for a lease. */
+  #leaseRequests: IncomingRequest[] = [];
   #isClosed = false;
   /** What was logged last: a failed index answers every change with the same. */
   #toldCause: unknown;
@@ -44,7 +53,10 @@ export class WorkerSession {
     this.#channel = new Channel(options.stream, {
       onRequest: (request) => this.#serve(request),
       onNotice: (opcode, fields) => this.#notice(opcode, fields),
-      onFrameEnd: () => this.#lookUp(),
+      onFrameEnd: () => {
+        this.#lookUp();
+        this.#lease();
+      },
       onClose: (error) => this.#closed(error),
     });
   }
@@ -55,6 +67,25 @@ export class WorkerSession {
 
   get writer(): number {
     return this.#options.welcome.writer;
+  }
+
+  get place(): number {
+    return this.writer;
+  }
+
+  granted(key: string, waiter: number, token: string): void {
+    this.#channel.notify(Opcode.leaseGranted, key, waiter, token);
+  }
+
+  settled(key: string, record: Buffer | undefined): void {
+    this.#channel.notify(Opcode.leaseSettled, key, record ?? null);
+  }
+
+  /** What the hits of all workers have saved, and the counts of leases: none while the store is closed. */
+  async sumLeases(): Promise<unknown> {
+    const savings = await this.#options.sumSavings();
+    const counts = this.storage.isOpen ? leaseCountsToList(this.storage.entries.leases.counts) : [];
+    return [savings.toList(), counts];
   }
 
   welcome(version: unknown): Welcome {
@@ -112,6 +143,10 @@ export class WorkerSession {
   #serve(request: IncomingRequest): void {
     if (request.opcode === Opcode.get) {
       this.#lookups.push(request);
+      return;
+    }
+    if (request.opcode === Opcode.lease) {
+      this.#leaseRequests.push(request);
       return;
     }
     const handler = HANDLERS[request.opcode];
@@ -183,14 +218,64 @@ export class WorkerSession {
     }
   }
 
+  #lease(): void {
+    if (this.#leaseRequests.length === 0) return;
+    const requests = this.#leaseRequests;
+    this.#leaseRequests = [];
+    void this.#answerLeases(requests);
+  }
+
+  /** As for lookups: at once what can be, the rest with one read of the index. */
+  async #answerLeases(requests: readonly IncomingRequest[]): Promise<void> {
+    const { storage } = this;
+    try {
+      if (storage.readable !== undefined) await storage.readable;
+      const asked = requests.map(({ fields }) => this.#leaseAsked(fields));
+      const warm = leaseWarm(storage.entries, asked);
+      const cold: IncomingRequest[] = [];
+      requests.forEach((request, at) => {
+        if (warm[at] === undefined) cold.push(request);
+        else request.reply(warm[at]);
+      });
+      if (cold.length === 0) return;
+      const coldAsked = cold.map(({ fields }) => this.#leaseAsked(fields));
+      const found = await leaseCold(storage.entries, coldAsked);
+      cold.forEach((request, at) => {
+        request.reply(found[at]);
+      });
+    } catch (error) {
+      const failure = asReadError(error);
+      if (failure !== error) this.#options.log.error({ err: error }, 'the index cannot be read');
+      for (const request of requests) request.fail(failure);
+    }
+  }
+
+  #leaseAsked([key, leaseMs, stale, waiter]: readonly unknown[]): LeaseAsked {
+    return {
+      key: key as string,
+      leaseMs: leaseMs as number,
+      stale: stale as number,
+      // A worker that has died while the index was read waits for nothing any more.
+      waiter: waiter === 0 || this.#isClosed ? undefined : { at: this, id: waiter as number },
+    };
+  }
+
+  #leave([key, waiter]: readonly unknown[]): void {
+    if (!this.storage.isOpen) return;
+    this.storage.entries.leases.leave(key as string, { at: this, id: waiter as number });
+  }
+
   #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
     const { events } = this.#options;
-    if (opcode === Opcode.ready) events.onReady();
+    if (opcode === Opcode.leaveLease) this.#leave(fields);
+    else if (opcode === Opcode.reportSavings) events.onSavings(Savings.fromList(fields[0]));
+    else if (opcode === Opcode.ready) events.onReady();
     else if (opcode === Opcode.report) events.onReport(countersFromList(fields[0]));
   }
 
   #closed(error: Error | undefined): void {
     this.#isClosed = true;
+    if (this.storage.isOpen) this.storage.entries.leases.leaveAll(this);
     // All that the worker sent before has been handed to the lane, so the seal comes after it.
     void this.storage.sealSegmentsOf(this.writer);
     this.#options.events.onClose(error);
@@ -205,6 +290,21 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     const done = await entries.commit(session.writer, key as string, record as Buffer, asked);
     return [done.version, done.created];
   },
+  [Opcode.putLeased]: async (session, [key, record, condition, token]) => {
+    const { entries } = session.storage;
+    const asked = (condition as number | null) ?? undefined;
+    const { version, created } = await entries.commit(
+      session.writer,
+      key as string,
+      record as Buffer,
+      asked,
+      token as string,
+    );
+    return [version, created];
+  },
+  [Opcode.releaseLease]: (session, [key, token]) =>
+    session.storage.entries.leases.release(key as string, token as string),
+  [Opcode.sumLeases]: (session) => session.sumLeases(),
   [Opcode.delete]: (session, [key, condition]) =>
     session.storage.entries.delete(key as string, (condition as number | null) ?? undefined),
   [Opcode.dropDamaged]: async (session, [key, version]) => {

@@ -10,6 +10,8 @@ import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import type { Index } from './index/index-files.ts';
 import { readRecordSync, readRecords } from './index/record-reads.ts';
+import type { LeaseTable } from './leases/lease-table.ts';
+import { MissedKeys } from './leases/missed-keys.ts';
 import * as operations from './operations.ts';
 import type { Purge } from './purges.ts';
 import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
@@ -47,6 +49,7 @@ export class EntryStore {
   readonly #barrier: Barrier;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
+  readonly #missed = new MissedKeys();
 
   /** Segments whose files are gone, although records point into them. */
   readonly #lost = new Map<number, LossCause>();
@@ -71,7 +74,7 @@ export class EntryStore {
   /** Takes over an open index: loads what is known of the store. */
   static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
     const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited } = options;
-    const state = await loadState(index, lostChanges);
+    const state = await loadState(index, lostChanges, now);
     return new EntryStore(index, state, now, barrier, visited);
   }
 
@@ -111,18 +114,35 @@ export class EntryStore {
     return this.#judge(key, readRecordSync(this.#index, key), this.#now());
   }
 
-  /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
-  commit(
+  /** Looks one key up at once. REQUIRES: its record was read just now, so that it is in memory. */
+  lookUpSync(key: string): Lookup {
+    return this.#judge(key, readRecordSync(this.#index, key), this.#now());
+  }
+
+  get leases(): LeaseTable {
+    return this.#state.leases;
+  }
+
+  /**
+   * Rejects with PRECONDITION_FAILED where `condition` does not hold. With a lease token it may reject with
+   * LEASE_LOST, and who waits next is the holder then.
+   */
+  async commit(
     writer: number,
     key: string,
     record: Buffer,
     condition?: CommitCondition,
+    token?: string,
   ): Promise<Committed> {
-    return this.#run(operations.commit(writer, key, record, condition)).then((committed) => {
-      // A key that is overwritten and was read will be read again.
-      if (committed.created) this.#visited?.clear(key);
-      return committed;
+    const costed = token === undefined ? this.#missed.withCost(key, record, this.#now()) : record;
+    const operation = operations.commit(writer, key, costed, condition, token);
+    const committed = await this.#run(operation).catch((error: unknown) => {
+      if (token !== undefined) this.leases.noteRefused(key, token, error);
+      throw error;
     });
+    // A key that is overwritten and was read will be read again.
+    if (committed.created) this.#visited?.clear(key);
+    return committed;
   }
 
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
@@ -301,6 +321,7 @@ export class EntryStore {
 
   /** Ends the lane once everything accepted is written, then closes the index. */
   async close(): Promise<void> {
+    this.leases.close();
     await this.#lane.close();
     await this.#index.close();
   }
@@ -315,6 +336,13 @@ export class EntryStore {
   }
 
   #judge(key: string, found: Buffer | undefined, nowMs: number): Lookup {
+    const judged = this.#judgeRecord(key, found, nowMs);
+    if (typeof judged === 'number') this.#missed.missed(key, nowMs);
+    else this.#visited?.mark(key);
+    return judged;
+  }
+
+  #judgeRecord(key: string, found: Buffer | undefined, nowMs: number): Lookup {
     if (found === undefined) return MISS_CODES['never-seen'];
     const record = withWholeHead(found);
     if (this.#state.purges.isPurged(key, versionOf(record))) return MISS_CODES.purged;
@@ -324,7 +352,6 @@ export class EntryStore {
     if (this.#lost.size > 0 && this.#lost.has(pointerOf(record).segment)) {
       return MISS_CODES.evicted;
     }
-    this.#visited?.mark(key);
     return record;
   }
 }

@@ -15,13 +15,15 @@ import type { LaneOperation } from './write-lane.ts';
 
 /**
  * Commits a record whose body lies in a segment of `writer`, where `condition` holds. Refused with
- * STORE_FAILED where the segment is not the writer's, with PRECONDITION_FAILED where it does not hold.
+ * STORE_FAILED where the segment is not the writer's, with PRECONDITION_FAILED where it does not hold, with
+ * LEASE_LOST where the token is none of this key or the key has changed since it was given.
  */
 export function commit(
   writer: number,
   key: string,
   record: Buffer,
   condition?: CommitCondition,
+  leaseToken?: string,
 ): LaneOperation<Committed> {
   const { segment } = pointerOf(record);
   return {
@@ -30,6 +32,9 @@ export function commit(
     apply: (transaction) => {
       if (!mayWrite(transaction.segment(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
+      }
+      if (leaseToken !== undefined && !transaction.isLeaseGood(key, record, leaseToken)) {
+        throw new BigCacheError('LEASE_LOST');
       }
       requireCondition(transaction, key, condition);
       const before = transaction.record(key);
@@ -61,6 +66,7 @@ export function remove(key: string, condition?: CommitCondition): LaneOperation<
     keys: [key],
     apply: (transaction) => {
       requireCondition(transaction, key, condition);
+      transaction.noteDeleted(key);
       const record = transaction.record(key);
       if (record === undefined || !transaction.isReadable(key, record)) return false;
       transaction.remove(key);

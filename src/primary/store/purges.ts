@@ -9,6 +9,9 @@ import { DamagedValueError, purgeKey } from './index/index-keys.ts';
 /** Beyond this many pending purges, further ones are refused with PURGES_PENDING. */
 export const PENDING_PURGES_MAX = 10_000;
 
+/** So many finished purges are remembered for leases. */
+export const FINISHED_PURGES_MAX = 10_000;
+
 /** A purge takes every matching entry whose version is below its own. */
 export interface Purge {
   readonly version: number;
@@ -73,6 +76,11 @@ export class Purges {
   readonly #pending = new Map<number, Purge>();
   /** Prefix length -> prefix -> its purges, oldest first. */
   readonly #byLength = new Map<number, Map<string, Purge[]>>();
+  /** Prefix -> version of its newest purge that is finished. */
+  readonly #finished = new Map<string, number>();
+  readonly #finishedLengths = new Map<number, number>();
+  /** Finished purges of this version and older are not remembered. */
+  #finishedFloor = 0;
 
   get clearVersion(): number {
     return this.#clearVersion;
@@ -104,6 +112,7 @@ export class Purges {
     const purge = this.#pending.get(version);
     if (purge === undefined) return;
     this.#pending.delete(version);
+    this.#remember(purge);
     const byPrefix = this.#byLength.get(purge.prefix.length);
     const samePrefix = byPrefix?.get(purge.prefix) ?? [];
     const at = samePrefix.indexOf(purge);
@@ -119,13 +128,49 @@ export class Purges {
 
   /** Whether the entry `key` of this version has been purged. */
   isPurged(key: string, version: number): boolean {
-    if (version <= this.#clearVersion) return true;
+    return version <= this.#clearVersion || this.#isTaken(key, version);
+  }
+
+  #isTaken(key: string, version: number): boolean {
     for (const [length, byPrefix] of this.#byLength) {
       if (length > key.length) continue;
       const newest = byPrefix.get(key.slice(0, length))?.at(-1);
       if (newest !== undefined && version < newest.version) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether an entry `key` with these tags that was made of what was known at `version` has been purged
+   * since, also by a purge that has finished. Of very many finished ones only the newest are known by
+   * what they select; whoever is older than those that are not counts as purged. There is no purge by
+   * tag yet.
+   */
+  isTakenSince(key: string, _tags: readonly string[], version: number): boolean {
+    if (version < this.#clearVersion || version < this.#finishedFloor) return true;
+    for (const length of this.#finishedLengths.keys()) {
+      if (length > key.length) continue;
+      if ((this.#finished.get(key.slice(0, length)) ?? 0) > version) return true;
+    }
+    return this.#isTaken(key, version);
+  }
+
+  #remember({ prefix, version }: Purge): void {
+    if (prefix === '') return;
+    const { length } = prefix;
+    const known = this.#finished.get(prefix);
+    if (known === undefined) {
+      this.#finishedLengths.set(length, (this.#finishedLengths.get(length) ?? 0) + 1);
+    }
+    this.#finished.delete(prefix);
+    this.#finished.set(prefix, Math.max(known ?? 0, version));
+    if (this.#finished.size <= FINISHED_PURGES_MAX) return;
+    const [[oldest, itsVersion] = ['', 0]] = this.#finished;
+    this.#finished.delete(oldest);
+    const left = (this.#finishedLengths.get(oldest.length) ?? 0) - 1;
+    if (left > 0) this.#finishedLengths.set(oldest.length, left);
+    else this.#finishedLengths.delete(oldest.length);
+    this.#finishedFloor = Math.max(this.#finishedFloor, itsVersion);
   }
 
   /** The oldest pending purge that took the entry: the one that counts it. */

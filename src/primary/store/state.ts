@@ -5,6 +5,7 @@
 import type { Index } from './index/index-files.ts';
 import { encodeNumber, metaKey } from './index/index-keys.ts';
 import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';
+import { LeaseTable } from './leases/lease-table.ts';
 import { Purges } from './purges.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 
@@ -24,6 +25,7 @@ export interface StoreState {
   readonly openSegments: Set<number>;
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
+  readonly leases: LeaseTable;
   /**
    * False from damage until a recount has ended: `count` and the records and live bytes of segments
    * may be wrong. They change with what happens all the same, and may be less than nothing, so that
@@ -39,7 +41,11 @@ export interface StoreState {
  * LevelDB's log was lost: then the counters are not sure, and the index says so until a recount has
  * ended. Throws when the index holds something that cannot be read.
  */
-export async function loadState(index: Index, lostChanges = false): Promise<StoreState> {
+export async function loadState(
+  index: Index,
+  lostChanges = false,
+  now: () => number = Date.now,
+): Promise<StoreState> {
   const stored = await readStoredState(index);
   const countsAreSure = stored.countsAreSure && !lostChanges;
   // What was lost may have begun an epoch, so that one is left out.
@@ -65,6 +71,7 @@ export async function loadState(index: Index, lostChanges = false): Promise<Stor
     ),
     segments: new Map(stored.segments),
     purges,
+    leases: new LeaseTable(purges, epoch, now),
     countsAreSure,
     // What was removed before it may be back.
     handPosition: lostChanges ? undefined : stored.handPosition,

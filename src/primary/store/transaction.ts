@@ -10,6 +10,7 @@ import {
   pointerOf,
   stampVersion,
   storedBytesOf,
+  tagsOf,
   usefulUntilOf,
   versionOf,
 } from '../../protocol/record.ts';
@@ -34,6 +35,8 @@ export class Transaction {
   readonly #entries = new Map<string, Buffer | null>();
   /** Segment -> its accounting after this batch; null when it is forgotten. */
   readonly #segments = new Map<number, SegmentStats | null>();
+  /** Key -> its record as this batch wrote it; null where it was deleted, or was not there to delete. */
+  readonly #changedKeys = new Map<string, Buffer | null>();
   readonly #newPurges: Purge[] = [];
   readonly #donePurges = new Set<number>();
   readonly #credits = new Map<Purge, number>();
@@ -118,7 +121,28 @@ export class Transaction {
     stats.lastVersion = version;
     this.#count += 1;
     this.#entries.set(key, record);
+    this.#changedKeys.set(key, record);
     return version;
+  }
+
+  /**
+   * A client has deleted the key, whether or not there was an entry: its leases are lost. It takes a
+   * version, so that those which are given from now on are told from those before.
+   */
+  noteDeleted(key: string): void {
+    this.takeVersion();
+    this.#changedKeys.set(key, null);
+  }
+
+  /**
+   * Whether `token` was given for `key`, and the key was neither written, deleted nor purged since, by
+   * what is committed or by this batch. Purges by tag join with the tags of `record`, which is to be
+   * written, and of the one that it replaces.
+   */
+  isLeaseGood(key: string, record: Buffer, token: string): boolean {
+    const tags = tagsOf(Buffer.from(key), record);
+    if (!this.#state.leases.isGood(key, tags, token) || this.#changedKeys.has(key)) return false;
+    return !this.#newPurges.some(({ prefix }) => key.startsWith(prefix));
   }
 
   /**
@@ -339,6 +363,11 @@ export class Transaction {
     for (const [purge, entries] of this.#credits) purge.matched += entries;
     for (const version of this.#donePurges) state.purges.remove(version);
     if (this.#handPosition !== undefined) state.handPosition = this.#handPosition;
+    state.leases.published({
+      keys: this.#changedKeys,
+      hasPurges: this.#newPurges.length > 0,
+      version: state.nextVersion - 1,
+    });
   }
 }
 

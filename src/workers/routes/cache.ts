@@ -7,6 +7,7 @@ import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../pr
 import { Kind } from '../../protocol/record.ts';
 import { Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
+import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
@@ -17,6 +18,8 @@ import {
   BODY_ERRORS,
   errorAnswers,
   KeyParams,
+  LeaseHeaders,
+  LeaseTokenHeader,
   MinimalAnswer,
   messageAnswer,
   PreferHeader,
@@ -85,13 +88,19 @@ interface StoredValue {
   readonly expire: number | null;
 }
 
-async function storeValue(deps: RouteDeps, key: string, upload: Upload): Promise<StoredValue> {
+async function storeValue(
+  deps: RouteDeps,
+  key: string,
+  upload: Upload,
+  leaseToken: string | undefined,
+): Promise<StoredValue> {
   const { body, inspection } = await deps.inspector.inspect(await upload.collect());
   const value = body.subarray(inspection.valueStart, inspection.valueEnd);
   const { expiresAtMs, expire } = lifetimeOf(inspection, deps.now());
   const { duration } = inspection;
-  const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration };
-  await deps.store.put(key, meta, value);
+  const cost = leaseCost(leaseToken, deps.now());
+  const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration, ...cost };
+  await deps.store.put(key, meta, value, undefined, leaseToken);
   return { key, value, expire };
 }
 
@@ -110,10 +119,11 @@ function sendStored(reply: FastifyReply, stored: StoredValue, upload: Upload): v
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const token = leaseTokenOf(request.raw.headers);
   requireJson(request.headers);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
   try {
-    const stored = await storeValue(deps, key, upload);
+    const stored = await storeValue(deps, key, upload, token);
     if (!prefersMinimal(request)) {
       sendStored(reply, stored, upload);
       return;
@@ -157,6 +167,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a JSON entry',
       tags: ['entries'],
       params: KeyParams,
+      headers: LeaseHeaders,
       response: {
         200: EntryAnswer,
         ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),
@@ -172,11 +183,12 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
       summary: 'Store a JSON entry',
       tags: ['entries'],
       params: KeyParams,
-      headers: PreferHeader,
+      headers: Type.Object({ ...PreferHeader.properties, ...LeaseTokenHeader.properties }),
       response: {
         200: StoredAnswer,
         204: MinimalAnswer,
         ...errorAnswers(
+          'LEASE_LOST',
           'MEDIA_TYPE_UNSUPPORTED',
           'BODY_INVALID',
           'DURATION_INVALID',

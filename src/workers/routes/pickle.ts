@@ -7,6 +7,7 @@ import { type EntryMeta, Kind } from '../../protocol/record.ts';
 import { bodyOf, Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
 import { bodyHeaders, RAW_TYPE, storedContentType } from '../http/content-type.ts';
+import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import { frameEntry } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
@@ -15,6 +16,8 @@ import {
   BODY_ERRORS,
   errorAnswers,
   KeyParams,
+  LeaseHeaders,
+  LeaseTokenHeader,
   MinimalAnswer,
   PreferHeader,
   READ_ERRORS,
@@ -45,6 +48,7 @@ const StoredAnswer = Type.Object(
 
 const PickleHeaders = Type.Object({
   ...PreferHeader.properties,
+  ...LeaseTokenHeader.properties,
   'cache-control': Type.Optional(Type.String({ description: 'Seconds to live: `max-age=3600`.' })),
 });
 
@@ -68,7 +72,9 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
   const contentType = storedContentType(request.headers['content-type']);
   const lifetime = lifetimeOf(request, deps.now());
+  const token = leaseTokenOf(request.raw.headers);
   const meta: EntryMeta = {
+    ...leaseCost(token, deps.now()),
     kind: Kind.raw,
     expiresAtMs: lifetime?.expiresAtMs ?? 0,
     contentType,
@@ -77,7 +83,7 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   };
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    await deps.store.put(key, meta, await bodyOf(request, upload));
+    await deps.store.put(key, meta, await bodyOf(request, upload), undefined, token);
     if (prefersMinimal(request)) sendMinimal(reply);
     else sendJson(reply, { key, expire: meta.expire ?? 'not set' });
   } finally {
@@ -93,6 +99,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
       description: 'Of a JSON entry, the bytes that `GET /cache/{key}` answers with.',
       tags: ['entries'],
       params: KeyParams,
+      headers: LeaseHeaders,
       response: {
         200: {
           description: 'A hit, with the Content-Type that was stored.',
@@ -113,7 +120,11 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
       tags: ['entries'],
       params: KeyParams,
       headers: PickleHeaders,
-      response: { 200: StoredAnswer, 204: MinimalAnswer, ...errorAnswers(...BODY_ERRORS) },
+      response: {
+        200: StoredAnswer,
+        204: MinimalAnswer,
+        ...errorAnswers('LEASE_LOST', ...BODY_ERRORS),
+      },
     },
     handler: (request, reply) => write(deps, request, reply),
   });

@@ -4,6 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { keyFromTarget } from '../../protocol/key.ts';
 import type { EntryRecord } from '../../protocol/record.ts';
 import type { RouteDeps } from '../deps.ts';
+import { leaseSecondsOf } from '../http/lease-fields.ts';
+import { readLeased } from '../leases/leased-read.ts';
 import { sendMiss } from '../plugins/errors.ts';
 import { sendContent } from '../send.ts';
 import type { Framing } from '../store/store.ts';
@@ -32,12 +34,20 @@ export async function readEntry(
     reply.hijack();
     return;
   }
-  const found = await deps.store.get(key, { frame: (record) => shown.frame(key, record) });
+  const reading = { frame: (record: EntryRecord) => shown.frame(key, record) };
+  const leaseSeconds = leaseSecondsOf(request.raw.headers);
+  const read =
+    leaseSeconds === undefined
+      ? { found: await deps.store.get(key, reading), headers: undefined }
+      : await readLeased(deps, request, reply, key, leaseSeconds, reading);
+  if (read === undefined) return;
+  const { found, headers } = read;
   if (!found.found) {
     deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
-    sendMiss(reply, found.reason);
+    sendMiss(reply, found.reason, headers);
     return;
   }
   deps.counters.hit += 1;
+  deps.savings.noteHit(key, found.record.costMs);
   sendContent(reply, shown.headers(found.record, deps), found.content);
 }

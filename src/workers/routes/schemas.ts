@@ -101,6 +101,35 @@ export const PreferHeader = Type.Object({
   ),
 });
 
+/** Of reads that ask for a lease. Without examples, which the documentation page would send along. */
+export const LeaseHeaders = Type.Object({
+  'cache-lease': Type.Optional(
+    Type.String({
+      description:
+        'Seconds from 1 to 300. On a miss, and on a stale entry, one caller gets a ' +
+        '`Cache-Lease-Token` and makes the entry; the others are told when to ask again.',
+    }),
+  ),
+  prefer: Type.Optional(
+    Type.String({
+      description:
+        'With `Cache-Lease`, `wait=10` holds the request for at most so many seconds, 60 at most, ' +
+        'until the entry is there or the lease is free (RFC 7240).',
+    }),
+  ),
+});
+
+/** Of writes that bring what a lease was given for. */
+export const LeaseTokenHeader = Type.Object({
+  'cache-lease-token': Type.Optional(
+    Type.String({
+      description:
+        'The token that the miss gave. Refused with `LEASE_LOST` where the key was written, deleted ' +
+        'or purged since, however long ago it was given.',
+    }),
+  ),
+});
+
 /** The answer to a write that `Prefer: return=minimal` asked to keep short. */
 export const MinimalAnswer = Type.Null({
   description: 'Stored; `Prefer: return=minimal` was sent.',

@@ -7,7 +7,8 @@ import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
-import type { EntryIndex } from './entry-index.ts';
+import { WaitingRoom } from '../leases/waiting-room.ts';
+import type { EntryIndex, LeaseAsked, LeaseFound } from './entry-index.ts';
 
 /** A write waits for a place in the lane and for the disk. */
 const WRITE_DEADLINE_MS = 30_000;
@@ -16,8 +17,16 @@ const OPEN_DEADLINE_MS = 120_000;
 /** Removing millions of entries takes a while; they are gone for readers from the first moment. */
 const PREFIX_DEADLINE_MS = 30 * 60_000;
 
+/** Which stale entries a reader is shown, as the channel has it. Never renumber. */
+const STALE_WINDOWS = { none: 0, 'while-revalidate': 1, 'if-error': 2 } as const;
+const DOES_NOT_WAIT = 0;
+
 export class ChannelIndex implements EntryIndex {
   readonly #channel: Channel;
+  /** Who waits in this worker for an entry that somebody else makes. */
+  readonly waiting = new WaitingRoom((key, waiter) => {
+    this.#channel.notify(Opcode.leaveLease, key, waiter);
+  });
 
   readonly #toLookup = (found: unknown): Buffer | MissReason =>
     Buffer.isBuffer(found) ? found : (missReason(found) ?? this.#unexpected(Opcode.get));
@@ -30,8 +39,49 @@ export class ChannelIndex implements EntryIndex {
     return this.#channel.request(Opcode.get, key).then(this.#toLookup);
   }
 
-  async commit(key: string, record: Buffer, condition?: CommitCondition): Promise<Committed> {
-    const done = await this.#write(Opcode.put, key, record, condition ?? null);
+  async lease(key: string, { leaseMs, stale, mayWait }: LeaseAsked): Promise<LeaseFound> {
+    const wait = mayWait ? this.waiting.begin(key) : undefined;
+    const window = STALE_WINDOWS[stale ?? 'none'];
+    const waiter = wait?.id ?? DOES_NOT_WAIT;
+    try {
+      const done = await this.#channel.request(Opcode.lease, key, leaseMs, window, waiter);
+      const [found, token, retryAfterMs, isWaiting]: unknown[] = Array.isArray(done) ? done : [];
+      if (token !== null && typeof token !== 'string') return this.#unexpected(Opcode.lease);
+      if (isWaiting !== true) wait?.forget();
+      return {
+        found: this.#toLookup(found),
+        token: token ?? undefined,
+        retryAfterMs: this.#number(retryAfterMs, Opcode.lease),
+        wait: isWaiting === true ? wait : undefined,
+      };
+    } catch (error) {
+      // Whether it was put in line is not known.
+      wait?.leave();
+      throw error;
+    }
+  }
+
+  async releaseLease(key: string, token: string): Promise<boolean> {
+    return (await this.#write(Opcode.releaseLease, key, token)) === true;
+  }
+
+  /** The primary has given a lease to who waits here. */
+  leaseGranted(key: string, waiter: number, token: string): void {
+    if (this.waiting.granted(waiter, token)) return;
+    // It left while it was given the lease: the next one has it then.
+    this.releaseLease(key, token).catch(() => undefined);
+  }
+
+  async commit(
+    key: string,
+    record: Buffer,
+    condition?: CommitCondition,
+    leaseToken?: string,
+  ): Promise<Committed> {
+    const done =
+      leaseToken === undefined
+        ? await this.#write(Opcode.put, key, record, condition ?? null)
+        : await this.#write(Opcode.putLeased, key, record, condition ?? null, leaseToken);
     if (!Array.isArray(done)) return this.#unexpected(Opcode.put);
     const [version, created] = done as unknown[];
     if (typeof version !== 'number' || typeof created !== 'boolean') {

@@ -5,6 +5,23 @@
 import type { MissReason } from '../../protocol/miss.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
+import type { Wait } from '../leases/waiting-room.ts';
+import type { Reading } from './store.ts';
+
+export interface LeaseAsked {
+  readonly leaseMs: number;
+  readonly stale: Reading['stale'];
+  readonly mayWait: boolean;
+}
+
+/** What is there, and who may make it. */
+export interface LeaseFound {
+  readonly found: Buffer | MissReason;
+  readonly token: string | undefined;
+  readonly retryAfterMs: number;
+  /** Where the caller is in line for the lease. */
+  readonly wait: Wait | undefined;
+}
 
 /** Rejections are BigCacheErrors; see Store for their codes. */
 export interface EntryIndex {
@@ -12,9 +29,17 @@ export interface EntryIndex {
   lookUp(key: string): Promise<Buffer | MissReason>;
   /**
    * Makes a record valid whose body is in a segment of this worker. Rejects with PRECONDITION_FAILED
-   * where `condition` does not hold.
+   * where `condition` does not hold, with LEASE_LOST where the token is no good.
    */
-  commit(key: string, record: Buffer, condition?: CommitCondition): Promise<Committed>;
+  commit(
+    key: string,
+    record: Buffer,
+    condition?: CommitCondition,
+    leaseToken?: string,
+  ): Promise<Committed>;
+  /** `lookUp` of who would make what is missing or stale. */
+  lease(key: string, asked: LeaseAsked): Promise<LeaseFound>;
+  releaseLease(key: string, token: string): Promise<boolean>;
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
   delete(key: string, condition?: CommitCondition): Promise<boolean>;
   /** Removes exactly this version of a record that was found damaged. */

@@ -14,12 +14,15 @@ import { SegmentDamage } from '../../segments/faults.ts';
 import { ABSENT, type CommitCondition, guarded } from '../../segments/guarded.ts';
 import type { SegmentLog } from '../../segments/segment-log.ts';
 import type { WarmSet } from '../../segments/warm-set.ts';
-import type { EntryIndex } from './entry-index.ts';
+import type { SettledEntry } from '../leases/settled-entry.ts';
+import type { EntryIndex, LeaseFound } from './entry-index.ts';
 import {
   type BodySource,
   type Content,
   type Framing,
   type Hit,
+  type LeasedRead,
+  type LeaseRequest,
   type Miss,
   NO_BODY,
   type Precondition,
@@ -60,15 +63,86 @@ export class SegmentStore implements Store {
     this.#options = options;
     this.#writer = new EntryWriter({
       segments,
-      commit: (key, record, condition) => index.commit(key, record, condition),
+      commit: (...what) => index.commit(...what),
       now,
     });
   }
 
-  async get(key: string, reading: Reading = {}): Promise<Hit | Miss> {
+  get(key: string, reading: Reading = {}): Promise<Hit | Miss> {
+    return this.#read(key, reading);
+  }
+
+  async getLeased(key: string, reading: Reading, request: LeaseRequest): Promise<LeasedRead> {
+    const { leaseMs, waitMs, onWait } = request;
+    const asked = { leaseMs, stale: reading.stale, mayWait: waitMs > 0 };
+    const { wait, ...leased } = await this.#options.index.lease(key, asked);
+    const { token, retryAfterMs } = leased;
+    if (wait === undefined) {
+      return { found: await this.#readLeased(key, reading, leased), token, retryAfterMs };
+    }
+    wait.endAfter(waitMs);
+    onWait?.(wait.leave);
+    const waited = await wait.outcome;
+    if (waited.how === 'settled') {
+      const found = await this.#readSettled(key, reading, waited.entry);
+      return { found, token: undefined, retryAfterMs: 0 };
+    }
+    const miss = await this.#readLeased(key, reading, leased);
+    return waited.how === 'granted'
+      ? { found: miss, token: waited.token, retryAfterMs: 0 }
+      : { found: miss, token: undefined, retryAfterMs: Math.max(0, retryAfterMs - waitMs) };
+  }
+
+  releaseLease(key: string, token: string): Promise<boolean> {
+    return this.#options.index.releaseLease(key, token);
+  }
+
+  /** A lease that cannot be told to its client is given back. */
+  async #readLeased(
+    key: string,
+    reading: Reading,
+    { found, token }: Pick<LeaseFound, 'found' | 'token'>,
+  ): Promise<Hit | Miss> {
+    if (typeof found === 'string') return { found: false, reason: found };
+    try {
+      return await this.#read(key, reading, found);
+    } catch (error) {
+      if (token !== undefined) await this.releaseLease(key, token).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** What was waited for, read once for all who waited here and are shown the same. */
+  async #readSettled(key: string, reading: Reading, entry: SettledEntry): Promise<Hit | Miss> {
+    try {
+      const record = entry.record(key);
+      // By now it may be another, or gone, as for any read.
+      if (record === undefined || !isShown(record, reading.stale, this.#options.now())) {
+        return await this.#read(key, reading);
+      }
+      const framing = reading.frame?.(record) ?? NO_FRAMING;
+      if (framing === NO_BODY) return { found: true, record, content: NOTHING };
+      const content = await entry.content(framing, () => this.#open(record, framing));
+      return { found: true, record, content };
+    } catch (error) {
+      if (!(error instanceof SegmentDamage)) throw error;
+      return await this.#read(key, reading);
+    } finally {
+      entry.served();
+    }
+  }
+
+  async #open(record: EntryRecord, framing: Framing): Promise<Content> {
+    const { bodies } = this.#options;
+    return bodies.openWarm(record, framing) ?? (await bodies.open(record, framing));
+  }
+
+  /** `given` is the record where it was looked up already. */
+  async #read(key: string, reading: Reading, given?: Buffer): Promise<Hit | Miss> {
     let failed: EntryRecord | undefined;
     for (let attempt = 0; attempt < READ_ATTEMPTS_MAX; attempt++) {
-      const found = await this.#options.index.lookUp(key);
+      const found =
+        attempt === 0 && given !== undefined ? given : await this.#options.index.lookUp(key);
       if (typeof found === 'string') return { found: false, reason: found };
       const record = decodeRecord(Buffer.from(key), found);
       if (record === undefined) return this.#dropRecord(key, found);
@@ -96,11 +170,17 @@ export class SegmentStore implements Store {
     return decodeRecord(Buffer.from(key), found) ?? this.#dropRecord(key, found);
   }
 
-  async put(key: string, meta: EntryMeta, body: BodySource, only?: Precondition): Promise<Stored> {
+  async put(
+    key: string,
+    meta: EntryMeta,
+    body: BodySource,
+    only?: Precondition,
+    leaseToken?: string,
+  ): Promise<Stored> {
     const guard = only === undefined ? undefined : () => this.#conditionOf(key, only);
     // A long body is not taken in for a write that is refused anyhow.
     await guard?.();
-    const written = await this.#writer.write(key, meta, body, guard);
+    const written = await this.#writer.write(key, meta, body, guard, leaseToken);
     const { version, created, placed, contentHash } = written;
     // What was written just now is in the page cache.
     this.#options.warm.add(warmItem(placed.pointer));

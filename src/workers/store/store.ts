@@ -77,18 +77,51 @@ export interface Stored {
   readonly contentHash: Buffer;
 }
 
+/** What a read with a lease asks for. */
+export interface LeaseRequest {
+  readonly leaseMs: number;
+  /** How long it may wait where somebody else holds the lease; 0 for not at all. */
+  readonly waitMs: number;
+  /** Told once it waits, with what ends that at once. */
+  onWait?(leave: () => void): void;
+}
+
+/** What a read with a lease found. */
+export interface LeasedRead {
+  readonly found: Hit | Miss;
+  /** For who has got the lease: the write that it allows is told by this. */
+  readonly token: string | undefined;
+  /** For a miss without a token: when the lease ends that somebody else holds. */
+  readonly retryAfterMs: number;
+}
+
 export interface Store {
   /**
    * Looks `key` up and reads its body.
    */
   get(key: string, reading?: Reading): Promise<Hit | Miss>;
+  /**
+   * `get` for many callers of whom one is to make what is missing. On a miss the first is given the lease;
+   * the others wait, as far as they may, until the entry is there, or until they are given the lease since
+   * it has ended, was released or lost. Of a stale entry that is shown, one caller gets the lease with it.
+   */
+  getLeased(key: string, reading: Reading, request: LeaseRequest): Promise<LeasedRead>;
+  /** Gives a lease up; who waits longest gets it then. False where this token does not hold it. */
+  releaseLease(key: string, token: string): Promise<boolean>;
   /** The record alone, of a stale entry too. */
   find(key: string): Promise<EntryRecord | Miss>;
   /**
    * Stores an entry. When this resolves, every reader sees it, and it survives `kill -9`. Rejects with
-   * PRECONDITION_FAILED, perhaps before the body is read.
+   * PRECONDITION_FAILED, perhaps before the body is read. With a lease token it rejects with LEASE_LOST
+   * where the key was written, deleted or purged since the token was given; never since time ran out.
    */
-  put(key: string, meta: EntryMeta, body: BodySource, only?: Precondition): Promise<Stored>;
+  put(
+    key: string,
+    meta: EntryMeta,
+    body: BodySource,
+    only?: Precondition,
+    leaseToken?: string,
+  ): Promise<Stored>;
   /**
    * Removes one entry; false when there was none that could be shown, stale perhaps. Rejects with
    * PRECONDITION_FAILED, also where there is none.

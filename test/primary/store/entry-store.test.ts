@@ -159,11 +159,9 @@ class History {
       await assert.rejects(refused, isCode('STORE_FAILED'));
       return;
     }
-    // The model is told at once; the version that the store gives is read back from the record.
+    // The model is told at once, the version that the store gives as soon as it is known.
     const entry = {
-      get version() {
-        return versionOf(record);
-      },
+      version: 0,
       expiresAtMs,
       segment,
       storedBytes: one.bytes,
@@ -173,6 +171,7 @@ class History {
     assert.equal(done.created, created, `a commit of ${one.key}`);
     assert.ok(done.version > this.#lastVersion, 'versions rise for ever');
     this.#lastVersion = done.version;
+    entry.version = done.version;
   }
 
   /** What the hand does: removes all that purges took, then forgets them. */

@@ -10,6 +10,8 @@ import {
   type Content,
   type Framing,
   type Hit,
+  type LeasedRead,
+  type LeaseRequest,
   type Miss,
   NO_BODY,
   type Precondition,
@@ -17,6 +19,7 @@ import {
   type Store,
   type Stored,
 } from '../../../src/workers/store/store.ts';
+import { MemoryLeases } from './memory-leases.ts';
 
 const PIECE_BYTES = 64 * 1024;
 /** Longer contents are streamed, as the real store streams what fits no slab. */
@@ -70,17 +73,63 @@ export class MemoryStore implements Store {
   unreleased = 0;
   readonly #entries = new Map<string, Entry>();
   readonly #purged = new Set<string>();
+  readonly #leases: MemoryLeases;
+  /** When keys were missed that were not written since. */
+  readonly #missedAtMs = new Map<string, number>();
+  /** Ends the waits that there are. */
+  readonly #leaves = new Set<() => void>();
   readonly #now: () => number;
   #isOpen = true;
   #version = 0;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
+    this.#leases = new MemoryLeases(now);
+  }
+
+  /** Who waits, and how to end it without time. */
+  get waiters(): number {
+    return this.#leaves.size;
+  }
+
+  endWaits(): void {
+    for (const leave of this.#leaves) leave();
+  }
+
+  async getLeased(key: string, reading: Reading, request: LeaseRequest): Promise<LeasedRead> {
+    const { leaseMs, waitMs, onWait } = request;
+    const found = await this.get(key, reading);
+    // A frame that throws has thrown before any lease was given.
+    const nothing = { found, token: undefined, retryAfterMs: 0 };
+    if (found.found) {
+      const { expiresAtMs } = found.record;
+      if (expiresAtMs === 0 || expiresAtMs > this.#now()) return nothing;
+      return { ...nothing, token: this.#leases.acquire(key, leaseMs, false).token };
+    }
+    const acquired = this.#leases.acquire(key, leaseMs, waitMs > 0);
+    const { token, retryAfterMs, outcome, leave } = acquired;
+    if (outcome === undefined) return { found, token, retryAfterMs };
+    const timer = setTimeout(leave, waitMs);
+    this.#leaves.add(leave);
+    onWait?.(leave);
+    const waited = await outcome;
+    clearTimeout(timer);
+    this.#leaves.delete(leave);
+    if (waited !== 'entry') return { found, token: waited, retryAfterMs };
+    return { found: await this.get(key, reading), token: undefined, retryAfterMs: 0 };
+  }
+
+  async releaseLease(key: string, token: string): Promise<boolean> {
+    this.#requireOpen();
+    return this.#leases.release(key, token);
   }
 
   async get(key: string, { frame, stale }: Reading = {}): Promise<Hit | Miss> {
     const entry = this.#lookUp(key);
-    if ('found' in entry) return entry;
+    if ('found' in entry) {
+      if (!this.#missedAtMs.has(key)) this.#missedAtMs.set(key, this.#now());
+      return entry;
+    }
     const { record, body } = entry;
     if (!this.#isShown(record, stale)) return { found: false, reason: 'expired' };
     const framing = frame?.(record);
@@ -102,6 +151,7 @@ export class MemoryStore implements Store {
     meta: EntryMeta,
     source: BodySource,
     only?: Precondition,
+    leaseToken?: string,
   ): Promise<Stored> {
     this.#requireOpen();
     this.#require(key, only);
@@ -109,6 +159,10 @@ export class MemoryStore implements Store {
     if (Buffer.isBuffer(source)) pieces.push(source);
     else for await (const piece of source) pieces.push(Buffer.from(piece));
     this.#requireOpen();
+    if (leaseToken !== undefined && !this.#leases.isGood(key, leaseToken)) {
+      this.#leases.release(key, leaseToken);
+      throw new BigCacheError('LEASE_LOST');
+    }
     this.#require(key, only);
     const body = Buffer.concat(pieces);
     const contentHash = contentHashOf(body);
@@ -118,6 +172,7 @@ export class MemoryStore implements Store {
       staleWhileRevalidateUntilMs: 0,
       staleIfErrorUntilMs: 0,
       tags: [],
+      costMs: this.#now() - (this.#missedAtMs.get(key) ?? this.#now()),
       ...meta,
       version: this.#version,
       storedAtMs: this.#now(),
@@ -127,10 +182,11 @@ export class MemoryStore implements Store {
       checksums: Buffer.alloc(0),
       etag: contentHash,
       contentEncoding: null,
-      costMs: 0,
     };
     this.#entries.set(key, { record, body });
     this.#purged.delete(key);
+    this.#missedAtMs.delete(key);
+    this.#leases.happened((other) => other === key, key);
     return { version: this.#version, created, plainBytes: body.length, contentHash };
   }
 
@@ -138,6 +194,7 @@ export class MemoryStore implements Store {
     this.#require(key, only);
     const wasThere = !('found' in this.#lookUp(key));
     this.#entries.delete(key);
+    this.#leases.happened((other) => other === key);
     return wasThere;
   }
 
@@ -150,6 +207,7 @@ export class MemoryStore implements Store {
       this.#entries.delete(key);
       this.#purged.add(key);
     }
+    this.#leases.happened((key) => key.startsWith(prefix));
     return deleted;
   }
 

@@ -7,6 +7,7 @@ import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
+import { Savings } from '../../../src/protocol/savings.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
 import { SegmentLog } from '../../../src/segments/segment-log.ts';
@@ -89,10 +90,12 @@ export class TestServer {
       welcome: { config: DEFAULT_CONFIG, segmentsPath, writer, version: '0' },
       storage: this.storage,
       sumCounters: async () => newCounters(),
+      sumSavings: async () => new Savings(),
       log: SILENT,
       events: {
         onReady: () => undefined,
         onReport: () => undefined,
+        onSavings: () => undefined,
         onClose: () => undefined,
       },
     });
@@ -154,6 +157,9 @@ function connectWorker(
       while (!segments.isIdle) await new Promise((resolve) => setTimeout(resolve, 5));
     },
     counters: newCounters,
+    savings: () => new Savings(),
+    leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
+    leaseSettled: (key, record) => index.waiting.settled(key, record),
     primaryGone: () => descriptors.closeAll(),
   });
   return { store, slabs, segments, damaged, die: () => link.channel.destroy() };

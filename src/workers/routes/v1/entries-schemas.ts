@@ -1,6 +1,14 @@
 /** `/v1/entries/{key}` as the OpenAPI document shows it. */
 import { Type } from 'typebox';
-import { BODY_ERRORS, errorAnswers, KeyParams, READ_ERRORS, WRITE_ERRORS } from '../schemas.ts';
+import {
+  BODY_ERRORS,
+  errorAnswers,
+  KeyParams,
+  LeaseHeaders,
+  LeaseTokenHeader,
+  READ_ERRORS,
+  WRITE_ERRORS,
+} from '../schemas.ts';
 
 export const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
 
@@ -19,6 +27,7 @@ export const GET_SCHEMA = {
     'if-none-match': header('Entity tags of content that the client has: 304 where it is current.'),
     range: header('One range of bytes: `bytes=0-1023`.'),
     'cache-control': header('`max-stale` allows entries within `stale-if-error`.'),
+    ...LeaseHeaders.properties,
   }),
   response: {
     200: { description: 'A hit.', ...BODY },
@@ -47,11 +56,12 @@ export const PUT_SCHEMA = {
     'cache-tag': header('Names by which entries are purged together: `product-7, shoes`.'),
     'if-none-match': header('`*` stores only where there is no entry.'),
     'if-match': header('An entity tag stores only over that content.'),
+    ...LeaseTokenHeader.properties,
   }),
   response: {
     201: Type.Null({ description: 'Stored; there was no entry before.' }),
     204: Type.Null({ description: 'Stored in place of another.' }),
-    ...errorAnswers('PRECONDITION_FAILED', 'MEDIA_TYPE_UNSUPPORTED', ...BODY_ERRORS),
+    ...errorAnswers('LEASE_LOST', 'PRECONDITION_FAILED', 'MEDIA_TYPE_UNSUPPORTED', ...BODY_ERRORS),
   },
 };
 

@@ -11,9 +11,11 @@ import { parseTags } from '../../http/cache-tags.ts';
 import { storedContentType } from '../../http/content-type.ts';
 import { plainTag } from '../../http/entity-tags.ts';
 import { freshnessOf } from '../../http/freshness.ts';
+import { leaseCost, leaseSecondsOf, leaseTokenOf } from '../../http/lease-fields.ts';
+import { readLeased } from '../../leases/leased-read.ts';
 import { sendMiss } from '../../plugins/errors.ts';
 import { sendContent, sendHead } from '../../send.ts';
-import { NO_BODY } from '../../store/store.ts';
+import { NO_BODY, type Reading } from '../../store/store.ts';
 import { isQueued, turnOf } from '../../turns.ts';
 import { getAndHead, targetAfter } from '../declare.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
@@ -24,7 +26,7 @@ const MOUNT = '/v1/entries/';
 const EMPTY = Buffer.alloc(0);
 const FIXED = { 'cache-control': 'no-store' } as const;
 
-async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
   if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
     reply.hijack();
@@ -33,7 +35,7 @@ async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
   const { method, headers } = request.raw;
   const asked = { method: method ?? '', headers, nowMs: deps.now(), csp: deps.config.bodyCsp };
   let answer: Answer | undefined;
-  const found = await deps.store.get(key, {
+  const reading: Reading = {
     stale: parseDirectives(headers['cache-control']).has('max-stale')
       ? 'if-error'
       : 'while-revalidate',
@@ -43,14 +45,23 @@ async function read(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
       if (status === 304 || status === 416 || method === 'HEAD') return NO_BODY;
       return { prologue: EMPTY, epilogue: EMPTY, ...(range === undefined ? {} : { range }) };
     },
-  });
+  };
+  const leaseSeconds = leaseSecondsOf(headers);
+  const read =
+    leaseSeconds === undefined
+      ? { found: await deps.store.get(key, reading), headers: undefined }
+      : await readLeased(deps, request, reply, key, leaseSeconds, reading);
+  if (read === undefined) return;
+  const { found } = read;
   if (!found.found) {
     deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
-    sendMiss(reply, found.reason, { 'cache-status': missStatus(found.reason) });
+    sendMiss(reply, found.reason, { ...read.headers, 'cache-status': missStatus(found.reason) });
     return;
   }
   deps.counters.hit += 1;
+  deps.savings.noteHit(key, found.record.costMs);
   if (answer === undefined) throw new Error('INVARIANT: every hit was judged');
+  if (read.headers !== undefined) Object.assign(answer.headers, read.headers);
   send(reply, answer, found);
 }
 
@@ -102,11 +113,12 @@ function metaOf(request: FastifyRequest, nowMs: number): EntryMeta {
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
-  const meta = metaOf(request, deps.now());
+  const token = leaseTokenOf(request.raw.headers);
+  const meta = { ...metaOf(request, deps.now()), ...leaseCost(token, deps.now()) };
   const only = preconditionOf(request.raw.headers);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    const stored = await deps.store.put(key, meta, await bodyOf(request, upload), only);
+    const stored = await deps.store.put(key, meta, await bodyOf(request, upload), only, token);
     const headers = { ...FIXED, etag: plainTag(stored.contentHash) };
     sendHead(
       reply,
@@ -135,7 +147,7 @@ export function entryRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: `${MOUNT}*`,
     schema: GET_SCHEMA,
-    handler: (request, reply) => read(deps, request, reply),
+    handler: (request, reply) => show(deps, request, reply),
   });
   app.route({
     method: 'PUT',

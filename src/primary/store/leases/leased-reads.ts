@@ -1,0 +1,88 @@
+/**
+ * Reads with a lease, in the primary: what is there is answered as any read is; for what is missing or
+ * stale, one caller gets the lease.
+ */
+import { MISS_CODES, type MissCode } from '../../../protocol/miss.ts';
+import { expiresAtOf, staleUntilOf, tagsOf } from '../../../protocol/record.ts';
+import type { EntryStore, Lookup } from '../entry-store.ts';
+import type { Acquired, Waiter } from './lease-table.ts';
+
+/** Which stale entries a reader is shown. On the wire: never renumber. */
+export const StaleWindow = { none: 0, whileRevalidate: 1, ifError: 2 } as const;
+
+export interface LeaseAsked {
+  readonly key: string;
+  readonly leaseMs: number;
+  /** One of `StaleWindow`. */
+  readonly stale: number;
+  /** Who waits where somebody else holds the lease. */
+  readonly waiter: Waiter | undefined;
+}
+
+/** As it crosses the channel; docs/protocol.md. */
+export type LeaseAnswer = readonly [
+  found: Buffer | MissCode,
+  token: string | null,
+  retryAfterMs: number,
+  isWaiting: boolean,
+];
+
+/**
+ * Answers those of `asked` that need no wait for the disk, in order; undefined for the others. Each is
+ * looked up and leased in one turn, so that nothing can come in between.
+ */
+export function leaseWarm(
+  entries: EntryStore,
+  asked: readonly LeaseAsked[],
+): (LeaseAnswer | undefined)[] {
+  return asked.map((one) => {
+    const miss = entries.leases.missOf(one.key);
+    const found = miss ?? entries.lookUpWarm(one.key);
+    return found === undefined ? undefined : answer(entries, one, found);
+  });
+}
+
+/** Answers all of `asked`, which share one read of the index. */
+export async function leaseCold(
+  entries: EntryStore,
+  asked: readonly LeaseAsked[],
+): Promise<LeaseAnswer[]> {
+  await entries.lookUp([...new Set(asked.map(({ key }) => key))]);
+  // They were read just now, and are read again, since they may have changed in between.
+  return asked.map((one) => {
+    const found = entries.leases.missOf(one.key) ?? entries.lookUpSync(one.key);
+    return answer(entries, one, found);
+  });
+}
+
+function answer(
+  { leases }: EntryStore,
+  { key, leaseMs, stale, waiter }: LeaseAsked,
+  found: Lookup,
+): LeaseAnswer {
+  const { nowMs } = leases;
+  if (typeof found === 'number') {
+    return missed(found, leases.acquire(key, leaseMs, { miss: found, tags: [] }, waiter));
+  }
+  if (isFresh(found, nowMs)) return [found, null, 0, false];
+  const leasedFor = { miss: undefined, tags: tagsOf(Buffer.from(key), found) };
+  if (!isShownStale(found, stale, nowMs)) {
+    return missed(MISS_CODES.expired, leases.acquire(key, leaseMs, leasedFor, waiter));
+  }
+  return [found, leases.acquire(key, leaseMs, leasedFor).token ?? null, 0, false];
+}
+
+function missed(code: MissCode, { token, retryAfterMs, isWaiting }: Acquired): LeaseAnswer {
+  return [code, token ?? null, Math.ceil(retryAfterMs), isWaiting];
+}
+
+function isFresh(record: Buffer, nowMs: number): boolean {
+  const expiresAtMs = expiresAtOf(record);
+  return expiresAtMs === 0 || expiresAtMs > nowMs;
+}
+
+function isShownStale(record: Buffer, stale: number, nowMs: number): boolean {
+  if (stale === StaleWindow.none) return false;
+  const { whileRevalidateMs, ifErrorMs } = staleUntilOf(record);
+  return whileRevalidateMs > nowMs || (stale === StaleWindow.ifError && ifErrorMs > nowMs);
+}

@@ -1,0 +1,58 @@
+/** A read that asks for a lease, over HTTP: waits where it may, and says what came of it. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BigCacheError } from '../../protocol/errors.ts';
+import type { RouteDeps } from '../deps.ts';
+import { waitSecondsOf } from '../http/lease-fields.ts';
+import { allowSlowAnswer } from '../routes/declare.ts';
+import type { Hit, Miss, Reading } from '../store/store.ts';
+
+export interface LeasedAnswer {
+  readonly found: Hit | Miss;
+  /** What the answer says of the lease, whatever it is. */
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/**
+ * Reads `key` and asks for its lease of `leaseSeconds`. Undefined where the client has gone: then nothing
+ * is to be answered. Rejects as `Store.get` does, and with SHUTTING_DOWN.
+ */
+export async function readLeased(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  key: string,
+  leaseSeconds: number,
+  reading: Reading,
+): Promise<LeasedAnswer | undefined> {
+  const { store } = deps;
+  const { socket, headers } = request.raw;
+  const waitSeconds = waitSecondsOf(headers);
+  let leave: (() => void) | undefined;
+  const onWait = (leaveNow: () => void): void => {
+    leave = leaveNow;
+    allowSlowAnswer(request);
+    socket.once('close', leaveNow);
+    if (socket.destroyed) leaveNow();
+  };
+  const asked = { leaseMs: leaseSeconds * 1000, waitMs: waitSeconds * 1000, onWait };
+  const { found, token, retryAfterMs } = await store.getLeased(key, reading, asked);
+  if (leave !== undefined) socket.off('close', leave);
+  if (socket.destroyed) {
+    if (found.found) found.content.release();
+    // Nobody would ever use it, so whoever waits need not wait for its end.
+    if (token !== undefined) await store.releaseLease(key, token);
+    reply.hijack();
+    return undefined;
+  }
+  if (token === undefined && found.found) return { found, headers: {} };
+  if (token === undefined && leave !== undefined && deps.isDraining()) {
+    throw new BigCacheError('SHUTTING_DOWN');
+  }
+  const said: OutgoingHttpHeaders =
+    token === undefined
+      ? { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) }
+      : { 'cache-lease-token': token, 'cache-control': 'no-store' };
+  if (leave !== undefined) said['preference-applied'] = `wait=${waitSeconds}`;
+  return { found, headers: said };
+}
