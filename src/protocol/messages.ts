@@ -9,6 +9,7 @@ import { COUNTERS } from './counters.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
+import { PURGE_FLAGS_MAX } from './purge.ts';
 import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
 
 /** `id` pairs an answer with its request; 0 marks a notice, which has no answer. */
@@ -23,6 +24,10 @@ const isPrefix: FieldCheck = (value) =>
   typeof value === 'string' && value.length > 0 && Buffer.byteLength(value) <= KEY_BYTES_MAX;
 const isRecord: FieldCheck = (value) =>
   Buffer.isBuffer(value) && value.length > RECORD_HEAD_BYTES && value.length <= RECORD_BYTES_MAX;
+/** The prefix or tag of a purge; nothing for one of everything. */
+const isSelectorText: FieldCheck = (value) =>
+  typeof value === 'string' && Buffer.byteLength(value) <= KEY_BYTES_MAX;
+const isPurgeFlags: FieldCheck = (value) => isInteger(value) && Number(value) <= PURGE_FLAGS_MAX;
 /** A version, 0 for none at all, null where nothing is asked. */
 const isCondition: FieldCheck = (value) => value === null || isInteger(value);
 const isCounterList: FieldCheck = (value) =>
@@ -53,6 +58,9 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.sumCounters]: [],
   [Opcode.checkWritable]: [],
   [Opcode.extendSegment]: [isInteger, isInteger],
+  [Opcode.purge]: [isSelectorText, isPurgeFlags],
+  [Opcode.purgeReport]: [isInteger],
+  [Opcode.explain]: [isKey],
 };
 
 /**
@@ -65,6 +73,8 @@ const NAMED = new Set<unknown>([
   Opcode.delete,
   Opcode.dropDamaged,
   Opcode.deletePrefix,
+  Opcode.purge,
+  Opcode.explain,
 ]);
 const NAME_AT = 2;
 

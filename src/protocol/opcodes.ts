@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export const Opcode = {
   // Answers, both ways.
@@ -35,6 +35,10 @@ export const Opcode = {
   sumCounters: 27,
   checkWritable: 28,
   extendSegment: 29,
+  // Purges, and what became of a key, from the worker.
+  purge: 48,
+  purgeReport: 49,
+  explain: 50,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

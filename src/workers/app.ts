@@ -20,6 +20,8 @@ import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
 import { entryRoutes } from './routes/v1/entries.ts';
+import { explainRoutes } from './routes/v1/explain.ts';
+import { purgeRoutes } from './routes/v1/purges.ts';
 
 export type { AppDeps } from './deps.ts';
 
@@ -80,7 +82,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   const routes: FastifyPluginAsync = async (scope) => {
     await describeRoutes(scope, deps.version);
     const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes, entryRoutes];
-    for (const declare of all) {
+    for (const declare of [...all, purgeRoutes, explainRoutes]) {
       declare(scope, shared);
     }
     healthRoutes(scope, shared);

@@ -2,9 +2,11 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
+import { GoneEntries } from './gone-entries.ts';
 import type { Index } from './index/index-files.ts';
 import { encodeNumber, metaKey } from './index/index-keys.ts';
 import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';
+import { PurgeReports } from './purge-reports.ts';
 import { Purges } from './purges.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 
@@ -24,6 +26,9 @@ export interface StoreState {
   readonly openSegments: Set<number>;
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
+  readonly reports: PurgeReports;
+  /** Why entries of this run are gone. */
+  readonly gone: GoneEntries;
   /**
    * False from damage until a recount has ended: `count` and the records and live bytes of segments
    * may be wrong. They change with what happens all the same, and may be less than nothing, so that
@@ -39,7 +44,11 @@ export interface StoreState {
  * LevelDB's log was lost: then the counters are not sure, and the index says so until a recount has
  * ended. Throws when the index holds something that cannot be read.
  */
-export async function loadState(index: Index, lostChanges = false): Promise<StoreState> {
+export async function loadState(
+  index: Index,
+  lostChanges = false,
+  gone = new GoneEntries(Date.now()),
+): Promise<StoreState> {
   const stored = await readStoredState(index);
   const countsAreSure = stored.countsAreSure && !lostChanges;
   // What was lost may have begun an epoch, so that one is left out.
@@ -53,6 +62,8 @@ export async function loadState(index: Index, lostChanges = false): Promise<Stor
   const purges = new Purges();
   purges.restoreClear(stored.clear);
   for (const purge of stored.purges) purges.add(purge);
+  const reports = new PurgeReports();
+  for (const report of stored.reports) reports.add(report);
   const all = [...stored.segments.values()];
   return {
     nextVersion: epoch + 1,
@@ -65,6 +76,8 @@ export async function loadState(index: Index, lostChanges = false): Promise<Stor
     ),
     segments: new Map(stored.segments),
     purges,
+    reports,
+    gone,
     countsAreSure,
     // What was removed before it may be back.
     handPosition: lostChanges ? undefined : stored.handPosition,

@@ -6,6 +6,7 @@ import { after, before, describe } from 'node:test';
 import { brokenBodies, closing, framing, largeBodies, races } from './contract-bodies.ts';
 import { parts, preconditions, staleness } from './contract-conditions.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
+import { purging } from './contract-purges.ts';
 import type { MakeStore, StoreUnderTest } from './store-subject.ts';
 
 export type { MakeStore, StoreUnderTest } from './store-subject.ts';
@@ -14,7 +15,7 @@ export type { MakeStore, StoreUnderTest } from './store-subject.ts';
 export function describeStore(name: string, makeStore: MakeStore): void {
   const groups = {
     ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
-    ...{ preconditions, staleness, parts },
+    ...{ preconditions, staleness, parts, purging },
   };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {
