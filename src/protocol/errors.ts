@@ -139,6 +139,17 @@ export const ERRORS = {
     status: 416,
     detail: 'The entry has no bytes in this range; see Content-Range.',
   },
+  PURGE_INVALID: {
+    wire: 38,
+    status: 422,
+    detail:
+      'Send {"prefix": text}, {"tag": text} or {"all": true}, and with it "soft" or "dryRun": true.',
+  },
+  PURGE_UNKNOWN: {
+    wire: 39,
+    status: 404,
+    detail: 'There is no such purge, or its report is kept no longer.',
+  },
   DISK_FULL: { wire: 33, status: 507, detail: 'There is no room on the disk for this entry.' },
 } as const satisfies Record<string, ErrorSpec>;
 

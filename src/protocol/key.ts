@@ -135,6 +135,20 @@ export function prefixFromTarget(target: string): string {
 }
 
 /**
+ * The prefix that a JSON body names in its final form; it loses leading slashes as one in a target does.
+ *
+ * Throws BigCacheError: PREFIX_EMPTY, KEY_INVALID, KEY_TOO_LONG.
+ */
+export function prefixFromText(text: string): string {
+  const prefix = trimLeadingSlashes(text);
+  if (prefix === '') throw new BigCacheError('PREFIX_EMPTY');
+  if (isTooLong(prefix))
+    throw new BigCacheError('KEY_TOO_LONG', 'A prefix has at most 8192 bytes.');
+  if (FORBIDDEN_IN_PATH.test(prefix)) throw new BigCacheError('KEY_INVALID');
+  return prefix;
+}
+
+/**
  * Whether `key` has the form that `keyFromTarget` gives a key that is read. Dot segments are not
  * judged here: such a key can be asked for, and is a miss.
  */

@@ -9,6 +9,7 @@ import { COUNTERS } from './counters.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
+import { PURGE_FLAGS_MAX } from './purge.ts';
 import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
 import { isSavingsList } from './savings.ts';
 
@@ -30,6 +31,10 @@ const isRecord: FieldCheck = (value) =>
 const isRecordOrNull: FieldCheck = (value) => value === null || isRecord(value);
 const isToken: FieldCheck = (value) =>
   typeof value === 'string' && value.length > 0 && value.length <= TOKEN_LENGTH_MAX;
+/** The prefix or tag of a purge; nothing for one of everything. */
+const isSelectorText: FieldCheck = (value) =>
+  typeof value === 'string' && Buffer.byteLength(value) <= KEY_BYTES_MAX;
+const isPurgeFlags: FieldCheck = (value) => isInteger(value) && Number(value) <= PURGE_FLAGS_MAX;
 /** A version, 0 for none at all, null where nothing is asked. */
 const isCondition: FieldCheck = (value) => value === null || isInteger(value);
 const isCounterList: FieldCheck = (value) =>
@@ -68,6 +73,9 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.leaseSettled]: [isKey, isRecordOrNull],
   [Opcode.reportSavings]: [isSavingsList],
   [Opcode.sumLeases]: [],
+  [Opcode.purge]: [isSelectorText, isPurgeFlags],
+  [Opcode.purgeReport]: [isInteger],
+  [Opcode.explain]: [isKey],
 };
 
 /**
@@ -86,6 +94,8 @@ const NAMED = new Set<unknown>([
   Opcode.leaveLease,
   Opcode.leaseGranted,
   Opcode.leaseSettled,
+  Opcode.purge,
+  Opcode.explain,
 ]);
 const NAME_AT = 2;
 

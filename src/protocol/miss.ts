@@ -2,7 +2,17 @@
  * Why a key has nothing to read. The codes are on the wire: never renumber.
  */
 
-export const MISS_CODES = { 'never-seen': 1, expired: 2, purged: 3, evicted: 4 } as const;
+/**
+ * `swept`: it has expired, so long ago that nothing of it is left but that. What was deleted, or has been
+ * forgotten, counts as never seen.
+ */
+export const MISS_CODES = {
+  'never-seen': 1,
+  expired: 2,
+  purged: 3,
+  evicted: 4,
+  swept: 5,
+} as const;
 
 export type MissReason = keyof typeof MISS_CODES;
 export type MissCode = (typeof MISS_CODES)[MissReason];

@@ -44,6 +44,10 @@ export const Opcode = {
   leaseSettled: 45,
   reportSavings: 46,
   sumLeases: 47,
+  // Purges, and what became of a key, from the worker.
+  purge: 48,
+  purgeReport: 49,
+  explain: 50,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

@@ -126,11 +126,6 @@ export function stampVersion(key: Buffer, encoded: Buffer, version: number): voi
   encoded.writeUInt32LE(checksumOf(key, encoded), CHECKSUM_AT);
 }
 
-/** The tags of a record; none of one that is damaged. */
-export function tagsOf(key: Buffer, encoded: Buffer): readonly string[] {
-  return decodeRecord(key, encoded)?.tags ?? [];
-}
-
 const COST_FIELD = 6;
 
 /**
@@ -179,6 +174,55 @@ export function staleUntilOf(encoded: Buffer): { whileRevalidateMs: number; ifEr
     whileRevalidateMs: readUint64(encoded, STALE_REVALIDATE_AT),
     ifErrorMs: readUint64(encoded, STALE_ERROR_AT),
   };
+}
+
+/** The times of an entry: when it ends, and until when it may be shown stale. */
+export interface EntryTimes {
+  readonly expiresAtMs: number;
+  readonly staleWhileRevalidateUntilMs: number;
+  readonly staleIfErrorUntilMs: number;
+}
+
+/**
+ * What would have lived on is stale from `fromMs` on and may be shown for as long as it would have
+ * lived, and within the windows that it has. What is stale already stays as it is.
+ */
+export function staleFrom<T extends EntryTimes>(times: T, fromMs: number): T {
+  const untilMs = times.expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : times.expiresAtMs;
+  if (untilMs <= fromMs) return times;
+  return {
+    ...times,
+    expiresAtMs: fromMs,
+    staleWhileRevalidateUntilMs: Math.max(times.staleWhileRevalidateUntilMs, untilMs),
+    staleIfErrorUntilMs: Math.max(times.staleIfErrorUntilMs, untilMs),
+  };
+}
+
+/** Whether the entry is fresh at this time. REQUIRES: a whole head. */
+export function isFreshAt(encoded: Buffer, atMs: number): boolean {
+  const expiresAtMs = expiresAtOf(encoded);
+  return expiresAtMs === 0 || expiresAtMs > atMs;
+}
+
+/**
+ * The record of the same version that is stale from `fromMs` on; see `staleFrom`. `usefulUntilOf` it
+ * stays what it was. REQUIRES: `encoded` is fresh then.
+ */
+export function staleRecord(key: Buffer, encoded: Buffer, fromMs: number): Buffer {
+  const stale = Buffer.from(encoded);
+  const times = staleFrom(
+    {
+      expiresAtMs: expiresAtOf(encoded),
+      staleWhileRevalidateUntilMs: readUint64(encoded, STALE_REVALIDATE_AT),
+      staleIfErrorUntilMs: readUint64(encoded, STALE_ERROR_AT),
+    },
+    fromMs,
+  );
+  writeUint64(stale, times.expiresAtMs, EXPIRES_AT);
+  writeUint64(stale, times.staleWhileRevalidateUntilMs, STALE_REVALIDATE_AT);
+  writeUint64(stale, times.staleIfErrorUntilMs, STALE_ERROR_AT);
+  stale.writeUInt32LE(checksumOf(key, stale), CHECKSUM_AT);
+  return stale;
 }
 
 /** Where the body lies. REQUIRES: a whole head. */

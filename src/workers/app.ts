@@ -20,7 +20,9 @@ import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
 import { entryRoutes } from './routes/v1/entries.ts';
+import { explainRoutes } from './routes/v1/explain.ts';
 import { leaseRoutes } from './routes/v1/leases.ts';
+import { purgeRoutes } from './routes/v1/purges.ts';
 import { statsRoutes } from './routes/v1/stats.ts';
 
 export type { AppDeps } from './deps.ts';
@@ -83,6 +85,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     await describeRoutes(scope, deps.version);
     const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes];
     all.push(entryRoutes, leaseRoutes, statsRoutes);
+    all.push(purgeRoutes, explainRoutes);
     for (const declare of all) {
       declare(scope, shared);
     }

@@ -11,12 +11,15 @@ export interface Load {
   body(nth: number): string;
   /** Header lines of a request beside Host and Content-Length, each with its line end. */
   headers?(nth: number): string;
+  /** PUT /v1/entries/ instead, which takes tags; no key may be there before. */
+  readonly isNative?: boolean;
 }
 
 const IN_FLIGHT_PER_CONNECTION = 64;
-const OK = 'HTTP/1.1 200';
+/** The answers to new entries. */
+const OK = /^(?:HTTP\/1\.1 )?20[01]/;
 
-/** Stores all entries under /pickle; rejects at the first answer that is not 200. */
+/** Stores all entries; rejects at the first answer that is neither 200 nor 201. */
 export async function writePipelined(load: Load): Promise<void> {
   let next = 0;
   const take = (): number | undefined => (next < load.entries ? next++ : undefined);
@@ -47,7 +50,7 @@ function runConnection(load: Load, take: () => number | undefined): Promise<void
       const answers = (rest + chunk).split('HTTP/1.1 ');
       rest = `HTTP/1.1 ${answers.pop() ?? ''}`;
       for (const answer of answers.slice(1)) {
-        if (!answer.startsWith('200')) reject(new Error(answer.slice(0, 300)));
+        if (!OK.test(answer)) reject(new Error(answer.slice(0, 300)));
         open -= 1;
       }
       // The last answer of the load has no successor that would show its end.
@@ -66,15 +69,14 @@ function requestFor(load: Load, nth: number): string {
   const body = load.body(nth);
   const length = Buffer.byteLength(body);
   const headers = `Host: localhost\r\nContent-Length: ${length}\r\n${load.headers?.(nth) ?? ''}`;
-  return `POST /pickle/${load.key(nth)} HTTP/1.1\r\n${headers}\r\n${body}`;
+  const target = load.isNative === true ? 'PUT /v1/entries' : 'POST /pickle';
+  return `${target}/${load.key(nth)} HTTP/1.1\r\n${headers}\r\n${body}`;
 }
 
 function isWhole(answer: string): boolean {
   const end = answer.indexOf('\r\n\r\n');
   const length = /content-length: (\d+)/i.exec(answer)?.[1];
-  return (
-    answer.startsWith(OK) && end > 0 && length !== undefined && answer.length >= end + 4 + +length
-  );
+  return OK.test(answer) && end > 0 && length !== undefined && answer.length >= end + 4 + +length;
 }
 
 function finish(socket: Socket, resolve: () => void): void {

@@ -33,6 +33,9 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/v1/entries/{key}': ['delete', 'get', 'put'],
   '/v1/leases/{key}': ['delete'],
   '/v1/stats': ['get'],
+  '/v1/explain/{key}': ['get'],
+  '/v1/purge': ['post'],
+  '/v1/purges/{id}': ['get'],
   '/healthz': ['get'],
   '/readyz': ['get'],
   '/openapi.json': ['get'],
@@ -58,13 +61,16 @@ test('every operation says what it does, takes and answers', async (t) => {
     for (const [method, operation] of Object.entries(operations)) {
       const title = `${method} ${path}`;
       assert.ok(operation.summary, title);
-      const good = ['200', '201', '204'].map((status) => operation.responses[status]?.description);
+      const good = ['200', '201', '202', '204'].map(
+        (status) => operation.responses[status]?.description,
+      );
       assert.ok(good.some(Boolean), title);
       const isParameter = operation.parameters?.some(
         (one) => one.name === name && one.in === 'path',
       );
       if (name !== undefined) assert.ok(isParameter, title);
-      const takesBody = (method === 'post' || method === 'put') && name !== undefined;
+      const takesBody =
+        (method === 'post' || method === 'put') && (name !== undefined || path === '/v1/purge');
       assert.equal(operation.requestBody !== undefined, takesBody, title);
     }
   }

@@ -6,8 +6,10 @@ import type { Logger } from 'pino';
 import { Channel, type IncomingRequest } from '../../protocol/channel.ts';
 import { type Counters, countersFromList, countersToList } from '../../protocol/counters.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { type Explanation, explanationToWire } from '../../protocol/explanation.ts';
 import { leaseCountsToList } from '../../protocol/lease-counts.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
+import { orderOf, reportToList } from '../../protocol/purge.ts';
 import { Savings } from '../../protocol/savings.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
@@ -109,6 +111,15 @@ export class WorkerSession implements Waiting {
     const segment = await this.storage.grantSegment(this.writer, bytes);
     if (this.#isClosed) await this.storage.sealSegmentsOf(this.writer);
     return segment;
+  }
+
+  /** Rejects as a read does. */
+  async explain(key: string): Promise<Explanation> {
+    try {
+      return await this.storage.entries.explain(key);
+    } catch (error) {
+      throw asReadError(error);
+    }
   }
 
   /** Asks the worker to finish what it accepted, and to leave. */
@@ -323,6 +334,14 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     session.storage.extendSegment(session.writer, segment as number, bytes as number),
   [Opcode.sumCounters]: (session) => session.sumCounters(),
   [Opcode.checkWritable]: (session) => session.storage.checkWritable(),
+  [Opcode.purge]: (session, [text, flags]) =>
+    session.storage.purging.begin(orderOf(text as string, flags as number)),
+  [Opcode.purgeReport]: (session, [version]) => {
+    const report = session.storage.purging.report(version as number);
+    return report === undefined ? null : reportToList(report);
+  },
+  [Opcode.explain]: async (session, [key]) =>
+    explanationToWire(await session.explain(key as string)),
 };
 
 function asReadError(error: unknown): BigCacheError {

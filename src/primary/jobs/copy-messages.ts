@@ -3,6 +3,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { Move, SeenAt } from '../store/operations.ts';
+import type { PurgeMark } from '../store/purge-matchers.ts';
 import type { SourceFaultKind } from './source-fault.ts';
 
 /** Where copies go: a segment that was granted to this job, and how much it may get. */
@@ -29,7 +30,8 @@ export interface CopyRequest {
   readonly visited: SharedArrayBuffer;
   readonly nowMs: number;
   readonly clearVersion: number;
-  readonly purges: readonly { readonly version: number; readonly prefix: string }[];
+  /** Hard ones: what others make stale is copied as it is. */
+  readonly purges: readonly PurgeMark[];
   /**
    * Only these records are gone through, each by its own pointer: the appends behind them were not found
    * by walking the file.

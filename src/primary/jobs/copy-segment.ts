@@ -8,10 +8,10 @@ import { ClassicLevel } from 'classic-level';
 import {
   decodeRecord,
   type EntryRecord,
-  expiresAtOf,
   type Pointer,
   pointerOf,
   RECORD_HEAD_BYTES,
+  usefulUntilOf,
   versionOf,
   wasSpared,
 } from '../../protocol/record.ts';
@@ -22,7 +22,7 @@ import { APPEND_HEADER_BYTES, occupiedBytesOf } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryKey } from '../store/index/index-keys.ts';
 import type { Move, SeenAt } from '../store/operations.ts';
-import { Purges } from '../store/purges.ts';
+import { type Purges, purgesFrom } from '../store/purges.ts';
 import { SecondChance } from '../store/space/second-chance.ts';
 import { Visited } from '../store/space/visited.ts';
 import type { CopyAnswer, CopyNews, CopyRequest, CopyResult } from './copy-messages.ts';
@@ -65,7 +65,7 @@ class SegmentCopy {
   #source: AppendSource | undefined;
   readonly #visited: Visited;
   readonly #chance: SecondChance;
-  readonly #purges = new Purges();
+  readonly #purges: Purges;
   #target: AppendTarget | undefined;
   #targetBytesMax = 0;
   #moves: Move[] = [];
@@ -81,10 +81,7 @@ class SegmentCopy {
     this.#index = index;
     this.#visited = Visited.over(request.visited);
     this.#chance = new SecondChance(request.fileBytes, request.bytesLive);
-    this.#purges.restoreClear(request.clearVersion);
-    for (const purge of request.purges) {
-      this.#purges.add({ ...purge, startedAtMs: 0, matched: 0 });
-    }
+    this.#purges = purgesFrom(request.clearVersion, request.purges);
   }
 
   async run(): Promise<CopyResult> {
@@ -157,9 +154,10 @@ class SegmentCopy {
       this.#copiedBytes >= BATCH_BYTES;
     if (isFull) await this.#tell();
     if (this.#isStopped) return;
-    const expiresAtMs = expiresAtOf(record);
-    const isExpired = expiresAtMs !== 0 && expiresAtMs <= this.#request.nowMs;
-    if (isExpired || this.#purges.isPurged(key, versionOf(record))) {
+    // What is stale and may still be shown stays.
+    const untilMs = usefulUntilOf(record);
+    const isExpired = untilMs !== 0 && untilMs <= this.#request.nowMs;
+    if (isExpired || this.#purges.isPurged(key, record)) {
       this.#dead.push(seen(key, record));
       return;
     }

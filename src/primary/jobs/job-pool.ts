@@ -8,6 +8,7 @@ import { Piscina } from 'piscina';
 import { moduleUrl } from '../../protocol/module-url.ts';
 import type { CheckRequest, CheckResult } from './check-tables.ts';
 import type { CopyRequest, CopyResult } from './copy-messages.ts';
+import type { CountRequest, CountResult } from './count-matching.ts';
 import type { ExportRequest, ExportResult } from './export-index.ts';
 import type { PointingRequest, PointingResult } from './find-pointing.ts';
 import type { RecountRequest, RecountResult } from './recount.ts';
@@ -25,6 +26,7 @@ export interface Jobs {
   checkTables(request: CheckRequest): Promise<CheckResult>;
   /** The port goes over to the job. */
   recount(request: RecountRequest): Promise<RecountResult>;
+  countMatching(request: CountRequest): Promise<CountResult>;
 }
 
 /** One each for the hand, the reclaimer, the walk before a drop, and a backup or recount. */
@@ -46,6 +48,13 @@ export class JobPool implements Jobs {
     filename: file('export-index'),
     minThreads: 0,
     maxThreads: 1,
+  });
+
+  readonly #counts = new Piscina({
+    filename: file('count-matching'),
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: THREAD_IDLE_MS,
   });
 
   async scanEntries(request: ScanRequest): Promise<ScanResult> {
@@ -80,6 +89,11 @@ export class JobPool implements Jobs {
     return (await this.#pool.run(request, options)) as RecountResult;
   }
 
+  /** In a thread of its own, so that the hand never waits for it. */
+  async countMatching(request: CountRequest): Promise<CountResult> {
+    return (await this.#counts.run(request)) as CountResult;
+  }
+
   /**
    * Waits for `ending`; what still runs after `ms` is cut off. Resolves when no thread is left: one that
    * still had the index open would keep a failed handle alive for the next open to find.
@@ -99,6 +113,6 @@ export class JobPool implements Jobs {
 
   /** Waits for the jobs that run, then ends the threads. */
   async close(): Promise<void> {
-    await Promise.all([this.#pool.close(), this.#exports.close()]);
+    await Promise.all([this.#pool.close(), this.#exports.close(), this.#counts.close()]);
   }
 }

@@ -7,9 +7,9 @@ import { usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.t
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { ENTRIES, type KeyRange, keyOfEntryKey } from '../store/index/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
-import { Purges } from '../store/purges.ts';
+import type { PurgeMark } from '../store/purge-matchers.ts';
+import { type Purges, purgesFrom, unpackMarks } from '../store/purges.ts';
 import { clipRanges, successor } from '../store/space/key-ranges.ts';
-import type { PurgeMark } from '../store/space/stretches.ts';
 
 export interface ScanRequest {
   readonly indexPath: string;
@@ -22,11 +22,15 @@ export interface ScanRequest {
   readonly expiredBeforeMs: number;
   readonly clearVersion: number;
   readonly purges: readonly PurgeMark[];
+  /** More of them, in memory that is shared; see packMarks. */
+  readonly packed?: Uint8Array | undefined;
 }
 
 export interface ScanResult {
   readonly scanned: number;
   readonly dead: readonly SeenRecord[];
+  /** What soft purges have made stale, and does not say so by itself. */
+  readonly stale: readonly SeenRecord[];
   /** Where to go on, or undefined when the stretch is done. */
   readonly next: Uint8Array | undefined;
   /** How much of the stretch lay before `at`, from 0 to 1, by the size of its tables. */
@@ -68,8 +72,12 @@ async function scan(
   request: ScanRequest,
   ranges: readonly KeyRange[],
 ): Promise<Found> {
-  const isDead = judge(request);
+  const purges = purgesFrom(request.clearVersion, [
+    ...request.purges,
+    ...unpackMarks(request.packed),
+  ]);
   const dead: SeenRecord[] = [];
+  const stale: SeenRecord[] = [];
   let scanned = 0;
   for (const range of ranges) {
     const iterator = index.iterator({
@@ -84,19 +92,20 @@ async function scan(
         for (const [indexKey, found] of entries) {
           const key = keyOfEntryKey(indexKey);
           const record = withWholeHead(found);
-          if (record !== found || isDead(key, record))
-            dead.push({ key, version: versionOf(record) });
+          const seen = { key, version: versionOf(record) };
+          if (record !== found || isDead(request, purges, key, record)) dead.push(seen);
+          else if (purges.softenerOf(key, record) !== undefined) stale.push(seen);
         }
         scanned += entries.length;
         const last = entries.at(-1)?.[0];
         if (last === undefined) break;
-        if (scanned >= request.entriesMax) return { scanned, dead, next: successor(last) };
+        if (scanned >= request.entriesMax) return { scanned, dead, stale, next: successor(last) };
       }
     } finally {
       await iterator.close();
     }
   }
-  return { scanned, dead, next: undefined };
+  return { scanned, dead, stale, next: undefined };
 }
 
 /** 0 while all of the stretch is still in LevelDB's memory. */
@@ -107,13 +116,13 @@ async function shareBefore(index: Index, ranges: readonly KeyRange[], at: Buffer
   return whole === 0 ? 0 : Math.min(1, (await index.approximateSize(begin, at)) / whole);
 }
 
-function judge(request: ScanRequest): (key: string, record: Buffer) => boolean {
-  const purges = new Purges();
-  purges.restoreClear(request.clearVersion);
-  for (const purge of request.purges) purges.add({ ...purge, startedAtMs: 0, matched: 0 });
-  return (key, record) => {
-    const usefulUntilMs = usefulUntilOf(record);
-    if (usefulUntilMs !== 0 && usefulUntilMs <= request.expiredBeforeMs) return true;
-    return purges.isPurged(key, versionOf(record));
-  };
+function isDead(
+  { expiredBeforeMs }: ScanRequest,
+  purges: Purges,
+  key: string,
+  record: Buffer,
+): boolean {
+  const usefulUntilMs = usefulUntilOf(record);
+  if (usefulUntilMs !== 0 && usefulUntilMs <= expiredBeforeMs) return true;
+  return purges.isPurged(key, record);
 }

@@ -2,17 +2,19 @@
  * What is true: the entries of the store, as the primary serves them to the workers. Reads go to the
  * index and are judged here; every change passes the write lane.
  */
-import { MISS_CODES, type MissCode } from '../../protocol/miss.ts';
-import { pointerOf, usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.ts';
+import type { Explanation } from '../../protocol/explanation.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
+import type { GoneEntries } from './gone-entries.ts';
 import type { Index } from './index/index-files.ts';
 import { readRecordSync, readRecords } from './index/record-reads.ts';
+import { Judge, type Lookup } from './judge.ts';
 import type { LeaseTable } from './leases/lease-table.ts';
 import { MissedKeys } from './leases/missed-keys.ts';
 import * as operations from './operations.ts';
+import * as purgeOperations from './purge-operations.ts';
 import type { Purge } from './purges.ts';
 import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
 import type { LossCause, SegmentStats } from './segment-stats.ts';
@@ -20,8 +22,7 @@ import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
 import { type LaneOperation, WriteLane } from './write-lane.ts';
 
-/** A record as it stands in the index, or the code of why there is nothing to read. */
-export type Lookup = Buffer | MissCode;
+export type { Lookup } from './judge.ts';
 
 /** Numbers from which on none was given yet. */
 export interface Unused {
@@ -39,6 +40,8 @@ export interface EntryStoreOptions {
   readonly lostChanges: boolean;
   /** Told which entries are read and written. */
   readonly visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+  /** What is remembered of entries that went, where that outlives this store. */
+  readonly gone: GoneEntries;
 }
 
 export class EntryStore {
@@ -50,9 +53,7 @@ export class EntryStore {
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
   readonly #missed = new MissedKeys();
-
-  /** Segments whose files are gone, although records point into them. */
-  readonly #lost = new Map<number, LossCause>();
+  readonly #judge: Judge;
   readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
 
   private constructor(
@@ -67,14 +68,15 @@ export class EntryStore {
     this.#now = now;
     this.#barrier = barrier;
     this.#visited = visited;
+    this.#judge = new Judge(state, visited);
     this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
 
   /** Takes over an open index: loads what is known of the store. */
   static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
-    const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited } = options;
-    const state = await loadState(index, lostChanges, now);
+    const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited, gone } = options;
+    const state = await loadState(index, lostChanges, now, gone);
     return new EntryStore(index, state, now, barrier, visited);
   }
 
@@ -85,16 +87,16 @@ export class EntryStore {
 
   /** The file of a segment is gone: what points into it counts as evicted from now on. */
   noteLost(segment: number, cause: LossCause = 'evicted'): void {
-    this.#lost.set(segment, cause);
+    this.#judge.lost.set(segment, cause);
   }
 
   /** Those segments, and why they are gone. */
   get lost(): ReadonlyMap<number, LossCause> {
-    return this.#lost;
+    return this.#judge.lost;
   }
 
   isLost(segment: number): boolean {
-    return this.#lost.has(segment);
+    return this.#judge.lost.has(segment);
   }
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
@@ -104,19 +106,25 @@ export class EntryStore {
     return keys.map((key, at) => {
       // Long keys are rare, and a memory full of them would be large.
       if (key.length <= WARM_KEY_LENGTH_MAX) this.#warm.add(key);
-      return this.#judge(key, records[at], nowMs);
+      return this.#look(key, records[at], nowMs);
     });
   }
 
   /** Looks one key up at once, if its record is in memory for sure; undefined otherwise. */
   lookUpWarm(key: string): Lookup | undefined {
     if (!this.#warm.has(key)) return undefined;
-    return this.#judge(key, readRecordSync(this.#index, key), this.#now());
+    return this.#look(key, readRecordSync(this.#index, key), this.#now());
+  }
+
+  /** Why a reader of `key` gets what it gets. */
+  async explain(key: string): Promise<Explanation> {
+    const [record] = await readRecords(this.#index, [key]);
+    return this.#judge.explain(key, record, this.#now());
   }
 
   /** Looks one key up at once. REQUIRES: its record was read just now, so that it is in memory. */
   lookUpSync(key: string): Lookup {
-    return this.#judge(key, readRecordSync(this.#index, key), this.#now());
+    return this.#look(key, readRecordSync(this.#index, key), this.#now());
   }
 
   get leases(): LeaseTable {
@@ -159,7 +167,32 @@ export class EntryStore {
 
   /** Purges all keys with the prefix at once; they are removed later, by the hand. */
   purge(prefix: string): Promise<Purge> {
-    return this.#run(operations.purge(prefix));
+    return this.purgeBy({ prefix });
+  }
+
+  /** Purges what is selected at once; it is worked off later, by the hand. */
+  purgeBy(selection: purgeOperations.Selection): Promise<Purge> {
+    return this.#run(purgeOperations.purge(selection));
+  }
+
+  /** Writes into these records what soft purges made of them; answers how many were made stale. */
+  soften(seen: readonly operations.SeenRecord[]): Promise<number> {
+    return this.#run(purgeOperations.soften(seen));
+  }
+
+  /** A version for what changes nothing and needs an id. */
+  takeVersion(): Promise<number> {
+    return this.#run(purgeOperations.takeVersion());
+  }
+
+  /** The purge of this version, while it is pending and as long as its report is kept. */
+  findPurge(version: number): Purge | undefined {
+    return this.#state.purges.get(version) ?? this.#state.reports.get(version);
+  }
+
+  /** See Purges. */
+  isTakenSince(key: string, tags: readonly string[], version: number): boolean {
+    return this.#state.purges.isTakenSince(key, tags, version);
   }
 
   /**
@@ -168,7 +201,7 @@ export class EntryStore {
    */
   async finishPurges(versions: readonly number[]): Promise<void> {
     await this.#barrier.syncLogs();
-    await this.#run(operations.finishPurges(versions));
+    await this.#run(purgeOperations.finishPurges(versions));
   }
 
   /** Where the hand goes on, as it was saved last; undefined when it never was. */
@@ -335,23 +368,9 @@ export class EntryStore {
     return this.#lane.run(operation);
   }
 
-  #judge(key: string, found: Buffer | undefined, nowMs: number): Lookup {
-    const judged = this.#judgeRecord(key, found, nowMs);
+  #look(key: string, found: Buffer | undefined, nowMs: number): Lookup {
+    const judged = this.#judge.judge(key, found, nowMs);
     if (typeof judged === 'number') this.#missed.missed(key, nowMs);
-    else this.#visited?.mark(key);
     return judged;
-  }
-
-  #judgeRecord(key: string, found: Buffer | undefined, nowMs: number): Lookup {
-    if (found === undefined) return MISS_CODES['never-seen'];
-    const record = withWholeHead(found);
-    if (this.#state.purges.isPurged(key, versionOf(record))) return MISS_CODES.purged;
-    // Whether it is shown stale is for the reader to say.
-    const untilMs = usefulUntilOf(record);
-    if (untilMs !== 0 && untilMs <= nowMs) return MISS_CODES.expired;
-    if (this.#lost.size > 0 && this.#lost.has(pointerOf(record).segment)) {
-      return MISS_CODES.evicted;
-    }
-    return record;
   }
 }

@@ -9,8 +9,10 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
+import { DryRuns } from './dry-runs.ts';
 import { Durability } from './durability.ts';
 import { EntryStore } from './entry-store.ts';
+import type { GoneEntries } from './gone-entries.ts';
 import { DAMAGED_RECORDS, IndexCheck } from './index/index-check.ts';
 import {
   type LostChanges,
@@ -19,6 +21,7 @@ import {
   writeBufferBytesFor,
 } from './index/index-files.ts';
 import { sealIndex } from './index/index-seal.ts';
+import { Purging } from './purging.ts';
 import { Recounting } from './recounting.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';
@@ -62,6 +65,8 @@ export interface OpenOptions {
   readonly hasWriter: (writer: number) => boolean;
   /** Segments whose files were gone before, while the store was open. */
   readonly lost: ReadonlyMap<number, LossCause>;
+  /** What is remembered of entries that went while the process has been running. */
+  readonly gone: GoneEntries;
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
@@ -91,6 +96,8 @@ export class OpenStore {
   readonly reserve: Reserve;
   readonly durability: Durability;
   readonly backups: Backups;
+  readonly purging: Purging;
+  readonly #dryRuns: DryRuns;
   readonly #reclaimer: Reclaimer;
   readonly #recounting: Recounting;
   readonly #check: IndexCheck;
@@ -127,6 +134,7 @@ export class OpenStore {
         barrier: durability,
         visited,
         lostChanges: lostChanges !== undefined,
+        gone: options.gone,
       });
       entries.onFailure = options.onFailure;
       const { hasWriter, lost } = options;
@@ -183,6 +191,9 @@ export class OpenStore {
       pins,
       onDrop,
     });
+    this.#dryRuns = new DryRuns({ store: entries, jobs, indexPath, now, log });
+    const { hand, deadSegments } = this;
+    this.purging = new Purging({ entries, hand, deadSegments, dryRuns: this.#dryRuns });
     this.#recounting = new Recounting({ store: entries, jobs, indexPath, log });
     this.#check = new IndexCheck({ jobs, indexPath, tables: unchecked, log });
     this.backups = new Backups({ store: entries, jobs, pins, directory, log });
@@ -249,6 +260,7 @@ export class OpenStore {
     const ending = Promise.all([
       this.backups.stop(),
       this.hand.stop(),
+      this.#dryRuns.stop(),
       this.#recounting.stop(),
       this.#check.stop(),
       this.deadSegments.stop(),

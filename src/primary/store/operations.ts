@@ -7,7 +7,6 @@ import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/rec
 import type { Committed } from '../../segments/entry-writer.ts';
 import { ABSENT, type CommitCondition } from '../../segments/guarded.ts';
 import { STREAM_GRANT_BYTES } from '../../segments/segment-log.ts';
-import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
 import type { Recounted } from './recounted.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 import { mayWrite, type Transaction } from './transaction.ts';
@@ -69,7 +68,7 @@ export function remove(key: string, condition?: CommitCondition): LaneOperation<
       transaction.noteDeleted(key);
       const record = transaction.record(key);
       if (record === undefined || !transaction.isReadable(key, record)) return false;
-      transaction.remove(key);
+      transaction.remove(key, 'deleted');
       return true;
     },
   };
@@ -81,7 +80,10 @@ export interface SeenRecord {
   readonly version: number;
 }
 
-/** Removes exactly these records; answers how many were still there. */
+/**
+ * Removes exactly these records, since they are purged, expired or damaged; answers how many were still
+ * there.
+ */
 export function removeSeen(seen: readonly SeenRecord[]): LaneOperation<number> {
   return {
     keys: seen.map(({ key }) => key),
@@ -94,29 +96,6 @@ export function removeSeen(seen: readonly SeenRecord[]): LaneOperation<number> {
         removed += 1;
       }
       return removed;
-    },
-  };
-}
-
-/** Purges by prefix, or of everything with the empty prefix. Refused with PURGES_PENDING. */
-export function purge(prefix: string): LaneOperation<Purge> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      if (transaction.pendingPurges >= PENDING_PURGES_MAX) {
-        throw new BigCacheError('PURGES_PENDING');
-      }
-      return transaction.purge(prefix);
-    },
-  };
-}
-
-/** Forgets purges that are worked off. */
-export function finishPurges(versions: readonly number[]): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      for (const version of versions) transaction.finishPurge(version);
     },
   };
 }
@@ -243,7 +222,7 @@ export function evict(seen: readonly SeenAt[]): LaneOperation<readonly SeenAt[]>
         const record = seenAt(transaction, one);
         if (record === undefined) return false;
         const wasReadable = transaction.isReadable(one.key, record);
-        transaction.remove(one.key);
+        transaction.remove(one.key, 'evicted');
         return wasReadable;
       });
       transaction.countEvicted(evicted.length);

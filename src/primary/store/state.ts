@@ -2,10 +2,12 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
+import { GoneEntries } from './gone-entries.ts';
 import type { Index } from './index/index-files.ts';
 import { encodeNumber, metaKey } from './index/index-keys.ts';
 import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';
 import { LeaseTable } from './leases/lease-table.ts';
+import { PurgeReports } from './purge-reports.ts';
 import { Purges } from './purges.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 
@@ -26,6 +28,9 @@ export interface StoreState {
   readonly segments: Map<number, SegmentStats>;
   readonly purges: Purges;
   readonly leases: LeaseTable;
+  readonly reports: PurgeReports;
+  /** Why entries of this run are gone. */
+  readonly gone: GoneEntries;
   /**
    * False from damage until a recount has ended: `count` and the records and live bytes of segments
    * may be wrong. They change with what happens all the same, and may be less than nothing, so that
@@ -45,6 +50,7 @@ export async function loadState(
   index: Index,
   lostChanges = false,
   now: () => number = Date.now,
+  gone = new GoneEntries(Date.now()),
 ): Promise<StoreState> {
   const stored = await readStoredState(index);
   const countsAreSure = stored.countsAreSure && !lostChanges;
@@ -59,6 +65,8 @@ export async function loadState(
   const purges = new Purges();
   purges.restoreClear(stored.clear);
   for (const purge of stored.purges) purges.add(purge);
+  const reports = new PurgeReports();
+  for (const report of stored.reports) reports.add(report);
   const all = [...stored.segments.values()];
   return {
     nextVersion: epoch + 1,
@@ -72,6 +80,8 @@ export async function loadState(
     segments: new Map(stored.segments),
     purges,
     leases: new LeaseTable(purges, epoch, now),
+    reports,
+    gone,
     countsAreSure,
     // What was removed before it may be back.
     handPosition: lostChanges ? undefined : stored.handPosition,

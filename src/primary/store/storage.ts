@@ -11,8 +11,10 @@ import { segmentFileName } from '../../segments/format.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import type { BackupRequest, BackupResult } from './backup/backups.ts';
 import type { EntryStore, Unused } from './entry-store.ts';
+import { GoneEntries } from './gone-entries.ts';
 import { Healing } from './healing.ts';
 import { OpenStore, type StoreSettings } from './open-store.ts';
+import type { Purging } from './purging.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';
 import { RECLAIM_WRITER } from './space/copy-targets.ts';
@@ -48,6 +50,8 @@ export interface FilesChange {
 export class Storage {
   readonly #options: StorageOptions;
   readonly #healing: Healing;
+  /** It outlives closing and healing, but not the process. */
+  readonly #gone: GoneEntries;
   #open: OpenStore | undefined;
   /** Whether the store is closed on purpose. */
   #isClosed = false;
@@ -70,6 +74,7 @@ export class Storage {
   private constructor(options: StorageOptions) {
     this.#options = options;
     this.#isWorkHeld = options.isWorkHeld ?? false;
+    this.#gone = new GoneEntries((options.now ?? Date.now)());
     this.#roomBytes = reopenRoomBytesFor(options.settings.storeBytesMax);
     this.#healing = new Healing({
       directory: options.directory,
@@ -161,23 +166,19 @@ export class Storage {
     }
   }
 
-  /** Purges a prefix at once; resolves with the number of readable entries it took, when counted. */
-  async deletePrefix(prefix: string): Promise<number> {
-    const { entries, hand } = this.#opened();
-    const purge = await entries.purge(prefix);
-    await hand.workOff(purge);
-    if (entries.pendingPurges.includes(purge)) {
-      throw entries.failure ?? new BigCacheError('STORE_CLOSED');
-    }
-    return purge.matched;
+  /** Purges. Throws as `entries` does. */
+  get purging(): Purging {
+    return this.#opened().purging;
   }
 
-  /** Removes everything at once; the space is given back in the background. */
+  /** See Purging. */
+  async deletePrefix(prefix: string): Promise<number> {
+    return await this.purging.deletePrefix(prefix);
+  }
+
+  /** See Purging. */
   async clear(): Promise<void> {
-    const { entries, hand, deadSegments } = this.#opened();
-    const purge = await entries.purge('');
-    void hand.workOff(purge);
-    void deadSegments.sweep();
+    await this.purging.clear();
   }
 
   /**
@@ -276,6 +277,7 @@ export class Storage {
       now: now ?? Date.now,
       hasWriter,
       lost,
+      gone: this.#gone,
       onFailure: () => this.#healing.begin(),
     });
     try {

@@ -3,21 +3,23 @@
  * nobody else sees anything until the batch is in the index and `publish` is called.
  */
 import {
-  expiresAtOf,
   isIntact,
   movedRecord,
   type Pointer,
   pointerOf,
   stampVersion,
   storedBytesOf,
-  tagsOf,
   usefulUntilOf,
   versionOf,
 } from '../../protocol/record.ts';
+import { tagsOf } from '../../protocol/record-fields.ts';
 import { occupiedBytesOf } from '../../segments/format.ts';
-import { encodeNumber, entryKey, metaKey, purgeKey, segmentKey } from './index/index-keys.ts';
+import type { GoneReason } from './gone-entries.ts';
+import { encodeNumber, entryKey, metaKey, segmentKey } from './index/index-keys.ts';
 import type { IndexChange } from './index/index-writes.ts';
-import { encodePurge, isCleared, type Purge } from './purges.ts';
+import type { PurgeMark } from './purge-matchers.ts';
+import { PurgeOverlay } from './purge-overlay.ts';
+import { isCleared, isOfEverything, type Purge } from './purges.ts';
 import { correct, type Recounted } from './recounted.ts';
 import {
   encodeSegmentStats,
@@ -37,9 +39,7 @@ export class Transaction {
   readonly #segments = new Map<number, SegmentStats | null>();
   /** Key -> its record as this batch wrote it; null where it was deleted, or was not there to delete. */
   readonly #changedKeys = new Map<string, Buffer | null>();
-  readonly #newPurges: Purge[] = [];
-  readonly #donePurges = new Set<number>();
-  readonly #credits = new Map<Purge, number>();
+  readonly #purges: PurgeOverlay;
   #count: number;
   #nextSegment: number;
   #clearVersion: number;
@@ -54,6 +54,7 @@ export class Transaction {
     this.#state = state;
     this.#before = before;
     this.nowMs = nowMs;
+    this.#purges = new PurgeOverlay(state);
     this.#count = state.count;
     this.#nextSegment = state.nextSegment;
     this.#clearVersion = state.purges.clearVersion;
@@ -100,14 +101,12 @@ export class Transaction {
   }
 
   isPurged(key: string, record: Buffer): boolean {
-    const version = versionOf(record);
-    if (version <= this.#clearVersion || this.#state.purges.isPurged(key, version)) return true;
-    return this.#newPurges.some((purge) => version < purge.version && key.startsWith(purge.prefix));
+    return versionOf(record) <= this.#clearVersion || this.#purges.isPurged(key, record);
   }
 
   /** Replaces the record of `key`; gives `record` its version, in place. */
   write(key: string, record: Buffer): number {
-    this.#discount(key);
+    this.#discount(key, false);
     const version = this.takeVersion();
     const keyBytes = Buffer.from(key);
     stampVersion(keyBytes, record, version);
@@ -136,13 +135,14 @@ export class Transaction {
 
   /**
    * Whether `token` was given for `key`, and the key was neither written, deleted nor purged since, by
-   * what is committed or by this batch. Purges by tag join with the tags of `record`, which is to be
-   * written, and of the one that it replaces.
+   * what is committed or by this batch. Purges by tag go by the tags of `record`, which is to be written,
+   * and by those of the one that it replaces.
    */
   isLeaseGood(key: string, record: Buffer, token: string): boolean {
-    const tags = tagsOf(Buffer.from(key), record);
-    if (!this.#state.leases.isGood(key, tags, token) || this.#changedKeys.has(key)) return false;
-    return !this.#newPurges.some(({ prefix }) => key.startsWith(prefix));
+    const { leases } = this.#state;
+    if (this.#changedKeys.has(key) || !leases.isGood(key, tagsOf(record), token)) return false;
+    const before = this.record(key);
+    return !this.#purges.hasBegunOver(key, before === undefined ? [record] : [record, before]);
   }
 
   /**
@@ -175,10 +175,26 @@ export class Transaction {
     return versionOf(record) <= this.#clearVersion;
   }
 
-  /** Removes the record of `key`, if there is one. */
-  remove(key: string): void {
-    this.#discount(key);
+  /**
+   * Removes the record of `key`, if there is one. `why` is noted, unless it was purged or had expired
+   * before; where it is not given, nothing but damage is left.
+   */
+  remove(key: string, why: GoneReason = 'damaged'): void {
+    const record = this.record(key);
+    if (record === undefined) return;
+    this.#purges.noteGone(key, record, this.isPurged(key, record) ? 'purged' : why, this.nowMs);
+    this.#discount(key, true);
     this.#entries.set(key, null);
+  }
+
+  /** Makes the record stale, as a pending soft purge says; false where none took it while it was fresh. */
+  soften(key: string): boolean {
+    const record = this.record(key);
+    if (record === undefined || this.isPurged(key, record)) return false;
+    const stale = this.#purges.soften(key, record);
+    if (stale === undefined) return false;
+    this.#entries.set(key, stale);
+    return true;
   }
 
   /** The accounting of a segment, to be changed in place; undefined when there is no such segment. */
@@ -228,20 +244,20 @@ export class Transaction {
   }
 
   get pendingPurges(): number {
-    return this.#state.purges.size + this.#newPurges.length - this.#donePurges.size;
+    return this.#purges.pending;
   }
 
-  /** Every matching entry is gone once this batch is committed. */
-  purge(prefix: string): Purge {
-    const purge = { version: this.takeVersion(), prefix, startedAtMs: this.nowMs, matched: 0 };
-    this.#newPurges.push(purge);
-    if (prefix === '') this.#clearAccounting(purge.version);
+  /** Every matching entry is gone, or stale, once this batch is committed. */
+  purge(selection: Omit<PurgeMark, 'version' | 'startedAtMs'>): Purge {
+    const version = this.takeVersion();
+    const purge = this.#purges.begin({ ...selection, version, startedAtMs: this.nowMs });
+    if (isOfEverything(purge) && purge.isSoft !== true) this.#clearAccounting(version);
     return purge;
   }
 
   /** REQUIRES: no record is left that the purge took. */
   finishPurge(version: number): void {
-    this.#donePurges.add(version);
+    this.#purges.end(version);
   }
 
   /** Saves where the hand goes on after a restart. */
@@ -262,14 +278,16 @@ export class Transaction {
   }
 
   /** Takes the current record of `key` out of the accounting. */
-  #discount(key: string): void {
+  #discount(key: string, isRemoved: boolean): void {
     const record = this.record(key);
-    if (record === undefined || isCleared(versionOf(record), this.#clearVersion)) return;
+    if (record === undefined) return;
+    const keyBytes = Buffer.from(key);
+    const isSound = isIntact(keyBytes, record);
+    if (isSound) this.#purges.creditGone(key, record, isRemoved);
+    if (isCleared(versionOf(record), this.#clearVersion)) return;
     this.#count = this.#atLeastNothing(this.#count - 1);
     // A damaged record cannot say where its body lies: `emptySegment` corrects what stays counted there.
-    const keyBytes = Buffer.from(key);
-    if (!isIntact(keyBytes, record)) return;
-    this.#credit(key, record);
+    if (!isSound) return;
     const stats = this.segment(pointerOf(record).segment);
     if (stats === undefined) return;
     stats.bytesLive = this.#atLeastNothing(
@@ -295,18 +313,6 @@ export class Transaction {
     }
   }
 
-  /** The purge that took the record counts it, if it could still be read at that time. */
-  #credit(key: string, record: Buffer): void {
-    const version = versionOf(record);
-    const purge =
-      this.#state.purges.killerOf(key, version) ??
-      this.#newPurges.find((added) => version < added.version && key.startsWith(added.prefix));
-    if (purge === undefined) return;
-    const expiresAtMs = expiresAtOf(record);
-    if (expiresAtMs !== 0 && expiresAtMs <= purge.startedAtMs) return;
-    this.#credits.set(purge, (this.#credits.get(purge) ?? 0) + 1);
-  }
-
   /** All changes of the batch, for one write to the index. */
   changes(): IndexChange[] {
     const changes: IndexChange[] = [];
@@ -322,8 +328,7 @@ export class Transaction {
       if (stats !== null) put(segmentKey(id), encodeSegmentStats(stats));
       else changes.push({ type: 'del', key: segmentKey(id) });
     }
-    for (const purge of this.#newPurges) put(purgeKey(purge.version), encodePurge(purge));
-    for (const version of this.#donePurges) changes.push({ type: 'del', key: purgeKey(version) });
+    changes.push(...this.#purges.changes(this.nowMs));
     if (this.#reservedUpTo !== undefined) {
       put(metaKey('versions'), encodeNumber('versions', this.#reservedUpTo));
     }
@@ -359,13 +364,11 @@ export class Transaction {
       if (stats === null) state.segments.delete(id);
       else state.segments.set(id, stats);
     }
-    for (const purge of this.#newPurges) state.purges.add(purge);
-    for (const [purge, entries] of this.#credits) purge.matched += entries;
-    for (const version of this.#donePurges) state.purges.remove(version);
+    this.#purges.publish(this.nowMs);
     if (this.#handPosition !== undefined) state.handPosition = this.#handPosition;
     state.leases.published({
       keys: this.#changedKeys,
-      hasPurges: this.#newPurges.length > 0,
+      hasPurges: this.#purges.hasBegun,
       version: state.nextVersion - 1,
     });
   }

@@ -10,6 +10,7 @@ export function hitStatus(entry: Pick<Freshness, 'expiresAtMs'>, nowMs: number):
   return `${NAME}; hit${ttl}`;
 }
 
+/** What has expired long ago has expired all the same. */
 export function missStatus(reason: MissReason): string {
-  return `${NAME}; detail=${reason}`;
+  return `${NAME}; detail=${reason === 'swept' ? 'expired' : reason}`;
 }

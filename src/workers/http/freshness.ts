@@ -65,6 +65,9 @@ export function ttlSeconds({ expiresAtMs }: Pick<Freshness, 'expiresAtMs'>, nowM
   return Math.floor((expiresAtMs - nowMs) / 1000);
 }
 
+/** RFC 9111 section 1.2.2: as good as for ever, and within what every cache can read. */
+const DELTA_SECONDS_MAX = 2 ** 31;
+
 export interface Shown extends Freshness {
   readonly storedAtMs: number;
 }
@@ -76,8 +79,10 @@ export interface Shown extends Freshness {
 export function cacheControlOf(shown: Shown): string | undefined {
   const { storedAtMs, expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs } = shown;
   if (expiresAtMs === 0) return undefined;
-  const window = (name: string, untilMs: number): string =>
-    untilMs > expiresAtMs ? `, ${name}=${Math.floor((untilMs - expiresAtMs) / 1000)}` : '';
+  const window = (name: string, untilMs: number): string => {
+    const seconds = Math.min(DELTA_SECONDS_MAX, Math.floor((untilMs - expiresAtMs) / 1000));
+    return untilMs > expiresAtMs ? `, ${name}=${seconds}` : '';
+  };
   const maxAge = Math.max(0, Math.ceil((expiresAtMs - storedAtMs) / 1000));
   return (
     `max-age=${maxAge}` +

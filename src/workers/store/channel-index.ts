@@ -2,9 +2,17 @@
  * The index behind the channel: each operation is one request to the primary.
  */
 import type { Channel } from '../../protocol/channel.ts';
+import { type Explanation, explanationFromWire } from '../../protocol/explanation.ts';
 import { ProtocolError } from '../../protocol/frame.ts';
 import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
+import {
+  flagsOf,
+  type PurgeOrder,
+  type PurgeReport,
+  reportFromList,
+  selectorText,
+} from '../../protocol/purge.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WaitingRoom } from '../leases/waiting-room.ts';
@@ -105,6 +113,22 @@ export class ChannelIndex implements EntryIndex {
 
   async clear(): Promise<void> {
     await this.#write(Opcode.clear);
+  }
+
+  async purge(order: PurgeOrder): Promise<number> {
+    const text = selectorText(order.selector);
+    return this.#number(await this.#write(Opcode.purge, text, flagsOf(order)), Opcode.purge);
+  }
+
+  async purgeReport(version: number): Promise<PurgeReport | undefined> {
+    const found = await this.#channel.request(Opcode.purgeReport, version);
+    if (found === null) return undefined;
+    return reportFromList(found) ?? this.#unexpected(Opcode.purgeReport);
+  }
+
+  async explain(key: string): Promise<Explanation> {
+    const told = await this.#channel.request(Opcode.explain, key);
+    return explanationFromWire(told) ?? this.#unexpected(Opcode.explain);
   }
 
   async count(): Promise<number> {

@@ -2,7 +2,9 @@
  * The index of entries as a worker sees it: records, conditions and pointers, never a body. The
  * primary stands behind it.
  */
+import type { Explanation } from '../../protocol/explanation.ts';
 import type { MissReason } from '../../protocol/miss.ts';
+import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import type { Wait } from '../leases/waiting-room.ts';
@@ -46,6 +48,10 @@ export interface EntryIndex {
   dropDamaged(key: string, version: number): Promise<boolean>;
   deletePrefix(prefix: string): Promise<number>;
   clear(): Promise<void>;
+  /** See Store. */
+  purge(order: PurgeOrder): Promise<number>;
+  purgeReport(version: number): Promise<PurgeReport | undefined>;
+  explain(key: string): Promise<Explanation>;
   count(): Promise<number>;
   checkWritable(): Promise<void>;
   close(): Promise<void>;

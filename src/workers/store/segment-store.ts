@@ -2,6 +2,8 @@
  * The store of a worker: records from the index, bodies from and to segments on the same disk.
  */
 import { BigCacheError } from '../../protocol/errors.ts';
+import type { Explanation } from '../../protocol/explanation.ts';
+import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import {
   decodeRecord,
   type EntryMeta,
@@ -199,6 +201,18 @@ export class SegmentStore implements Store {
 
   clear(): Promise<void> {
     return this.#options.index.clear();
+  }
+
+  purge(order: PurgeOrder): Promise<number> {
+    return this.#options.index.purge(order);
+  }
+
+  purgeReport(version: number): Promise<PurgeReport | undefined> {
+    return this.#options.index.purgeReport(version);
+  }
+
+  explain(key: string): Promise<Explanation> {
+    return this.#options.index.explain(key);
   }
 
   count(): Promise<number> {

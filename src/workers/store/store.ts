@@ -5,7 +5,9 @@
  * A miss is a value. Operating errors are BigCacheErrors: STORE_CLOSED, STORE_UNAVAILABLE,
  * STORE_FAILED, OVERLOADED, DEADLINE_EXCEEDED, DISK_FULL, PURGES_PENDING, SHUTTING_DOWN.
  */
+import type { Explanation } from '../../protocol/explanation.ts';
 import type { MissReason } from '../../protocol/miss.ts';
+import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import type { EntryMeta, EntryRecord } from '../../protocol/record.ts';
 import type { ByteRange } from '../../segments/body-reader.ts';
 
@@ -134,6 +136,16 @@ export interface Store {
   deletePrefix(prefix: string): Promise<number>;
   /** Removes every entry, at once for all readers. */
   clear(): Promise<void>;
+  /**
+   * Begins a purge, which takes every entry that was stored before, or a dry run. Resolves with the
+   * version that names it, when it is in effect for all readers. What a soft purge takes is stale from
+   * then on, for as long as it would have lived and within its windows.
+   */
+  purge(order: PurgeOrder): Promise<number>;
+  /** What became of it so far; undefined where there is none, or its report is kept no longer. */
+  purgeReport(version: number): Promise<PurgeReport | undefined>;
+  /** Why `key` hits or misses. */
+  explain(key: string): Promise<Explanation>;
   /** Entries in the store, those included that are expired but not yet swept. */
   count(): Promise<number>;
   /** Resolves when writes are taken; rejects with what they would be refused with. */

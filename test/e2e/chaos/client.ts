@@ -1,6 +1,7 @@
 /**
  * One client of the chaos test: writes, reads, deletes and purges keys of its own over one kept
- * connection, and holds every answer against its oracle.
+ * connection, by prefix, by tag and softly, and holds every answer against its oracle. It reads where nothing
+ * stale is shown, so a soft purge must take an entry from it as surely as a hard one.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +12,8 @@ import { KeyOracle, type KeyState } from './oracle.ts';
 
 const GROUPS = 8;
 const KEYS_PER_GROUP = 25;
+/** Each key has one of these tags, whatever its group. */
+const TAGS = 7;
 /** Statuses that refuse a change without saying that it did not happen. */
 const IN_DOUBT = new Set([503, 504, 507]);
 const NEVER = Number.POSITIVE_INFINITY;
@@ -86,7 +89,8 @@ export class ChaosClient {
       if (dice < 0.5) await this.#write(key);
       else if (dice < 0.91) await this.#read(key);
       else if (dice < 0.99) await this.#delete(key);
-      else await this.#purge();
+      else if (dice < 0.995) await this.#deletePrefix();
+      else await this.#purgeByOrder();
     }
   }
 
@@ -143,11 +147,13 @@ export class ChaosClient {
     const body = makeBody(key, write, this.#fillerBytes());
     const sentMs = Date.now();
     const seconds = this.#random() < 0.1 ? 1 + Math.floor(this.#random() * 20) : undefined;
-    const headers: Record<string, string> =
-      seconds === undefined ? {} : { 'cache-control': `max-age=${seconds}` };
-    const answer = await this.#ask('POST', `/pickle/${key}`, body, headers);
+    const headers: Record<string, string> = {
+      'cache-tag': this.#tagOf(key),
+      ...(seconds === undefined ? {} : { 'cache-control': `max-age=${seconds}` }),
+    };
+    const answer = await this.#ask('PUT', `/v1/entries/${key}`, body, headers);
     const expiresAtMs = seconds === undefined ? NEVER : sentMs + seconds * 1000;
-    this.#settle(key, { write, expiresAtMs }, answer, [200], sentMs);
+    this.#settle(key, { write, expiresAtMs }, answer, [201, 204], sentMs);
   }
 
   async #delete(key: string): Promise<void> {
@@ -156,16 +162,41 @@ export class ChaosClient {
     this.#settle(key, undefined, answer, [200, 404], sentMs);
   }
 
-  async #purge(): Promise<void> {
+  async #deletePrefix(): Promise<void> {
     const group = this.#anyGroup();
     const sentMs = Date.now();
     const answer = await this.#ask('DELETE', `/prefix/${group}`);
-    if (answer?.status === 200) this.acknowledged += 1;
+    this.#settlePurge((key) => key.startsWith(group), answer?.status === 200, sentMs);
+  }
+
+  /** By tag or by prefix, hard or soft. */
+  async #purgeByOrder(): Promise<void> {
+    const group = this.#anyGroup();
+    const tag = this.#tagOf(this.#anyKey());
+    const isByTag = this.#random() < 0.7;
+    const order = { ...(isByTag ? { tag } : { prefix: group }), soft: this.#random() < 0.5 };
+    const sentMs = Date.now();
+    const body = Buffer.from(JSON.stringify(order));
+    const answer = await this.#ask('POST', '/v1/purge', body, {
+      'content-type': 'application/json',
+    });
+    const isTaken = (key: string): boolean =>
+      isByTag ? this.#tagOf(key) === tag : key.startsWith(group);
+    this.#settlePurge(isTaken, answer?.status === 202, sentMs);
+  }
+
+  #settlePurge(isTaken: (key: string) => boolean, isAcknowledged: boolean, sentMs: number): void {
+    if (isAcknowledged) this.acknowledged += 1;
     for (const [key, oracle] of this.#oracles) {
-      if (!key.startsWith(group)) continue;
-      if (answer?.status === 200) oracle.acknowledge(undefined, sentMs, Date.now());
+      if (!isTaken(key)) continue;
+      if (isAcknowledged) oracle.acknowledge(undefined, sentMs, Date.now());
       else oracle.doubt(undefined, Date.now());
     }
+  }
+
+  /** The clients share one store, so a tag has the name of its client. */
+  #tagOf(key: string): string {
+    return `${this.name}-${Number(key.split('/').at(-1)) % TAGS}`;
   }
 
   async #read(key: string): Promise<boolean> {

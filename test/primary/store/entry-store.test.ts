@@ -12,21 +12,29 @@ import type { Purge } from '../../../src/primary/store/purges.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { missReason } from '../../../src/protocol/miss.ts';
-import { pointerOf, versionOf } from '../../../src/protocol/record.ts';
+import { expiresAtOf, pointerOf, versionOf } from '../../../src/protocol/record.ts';
 import { occupiedBytesOf } from '../../../src/segments/format.ts';
-import { ModelStore } from './store-model.ts';
+import { type ModelPurge, ModelStore } from './store-model.ts';
 import { openedIndex, recordOf } from './store-setup.ts';
 
 const KEYS = ['a', 'a/1', 'a/2', 'ab', 'b', '한', '\u{10FFFF}'];
 const PREFIXES = ['a', 'a/', 'b', '한', '\u{10FFFF}', 'nothing'];
+const TAGS = ['t', 'u', '태그'];
 const WRITER = 1;
 const NO_RECORD = Buffer.alloc(100);
 
 type Step =
-  | { readonly do: 'commit'; key: string; bytes: number; lifeMs: number; segment: number }
+  | {
+      readonly do: 'commit';
+      key: string;
+      bytes: number;
+      lifeMs: number;
+      segment: number;
+      tags: string[];
+    }
   | { readonly do: 'remove'; key: string }
   | { readonly do: 'removeSeen'; key: string; isSame: boolean }
-  | { readonly do: 'purge'; prefix: string }
+  | { readonly do: 'purge'; prefix: string; tag?: string | undefined; isSoft: boolean }
   | { readonly do: 'clear' };
 
 /** What stands between two batches. */
@@ -39,6 +47,7 @@ const commit = fc.record({
   bytes: fc.nat(1000),
   lifeMs: fc.constantFrom(0, 0, 50, 500),
   segment: fc.nat(3),
+  tags: fc.uniqueArray(fc.constantFrom(...TAGS), { maxLength: 2 }),
 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: commit },
@@ -51,7 +60,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('purge' as const),
-      prefix: fc.constantFrom(...PREFIXES),
+      prefix: fc.constantFrom(...PREFIXES, ''),
+      isSoft: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('purge' as const),
+      prefix: fc.constant(''),
+      tag: fc.constantFrom(...TAGS),
+      isSoft: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
@@ -79,7 +98,7 @@ class History {
   #granted = 0;
   #lastVersion = 0;
   /** The purges that the model and the store know, of this run of the store. */
-  #purges: { model: { matched: number }; real: Purge }[] = [];
+  #purges: { model: ModelPurge; real: Purge }[] = [];
 
   private constructor(index: Index, store: EntryStore) {
     this.#index = index;
@@ -120,6 +139,7 @@ class History {
     assert.ok(states.every((state) => state === SegmentState.sealed));
     this.#openSegments = [];
     this.#purges = [];
+    this.#model.gone.clear();
     await this.#grant();
   }
 
@@ -144,16 +164,19 @@ class History {
       const removed = await this.#store.removeSeen([{ key: one.key, version }]);
       assert.equal(removed, expected ? 1 : 0);
     } else {
-      const prefix = one.do === 'clear' ? '' : one.prefix;
-      const model = this.#model.purge(prefix);
-      this.#purges.push({ model, real: await this.#store.purge(prefix) });
+      const selection = one.do === 'clear' ? { prefix: '' } : one;
+      const { prefix, tag, isSoft } = { tag: undefined, isSoft: false, ...selection };
+      const model = this.#model.purge({ prefix, tag, isSoft });
+      this.#purges.push({ model, real: await this.#store.purgeBy({ prefix, tag, isSoft }) });
     }
   }
 
   async #commit(one: Extract<Step, { do: 'commit' }>, nowMs: number): Promise<void> {
     const segment = one.segment === 3 ? this.#granted + 5 : (this.#openSegments.at(-1) ?? 0);
     const expiresAtMs = one.lifeMs === 0 ? 0 : nowMs + one.lifeMs;
-    const record = recordOf(one.key, { segment, storedBytes: one.bytes, expiresAtMs });
+    const { tags, bytes: costMs } = one;
+    const body = { segment, storedBytes: one.bytes };
+    const record = recordOf(one.key, { ...body, expiresAtMs, tags, costMs });
     if (one.segment === 3) {
       const refused = this.#store.commit(WRITER, one.key, record);
       await assert.rejects(refused, isCode('STORE_FAILED'));
@@ -165,6 +188,8 @@ class History {
       expiresAtMs,
       segment,
       storedBytes: one.bytes,
+      tags,
+      costMs,
     };
     const created = this.#model.commit(one.key, entry);
     const done = await this.#store.commit(WRITER, one.key, record);
@@ -181,7 +206,14 @@ class History {
       .map(([taken, { version }]) => ({ key: taken, version }));
     assert.equal(await this.#store.removeSeen(taken), taken.length);
     for (const { key: gone, version } of taken) this.#model.removeSeen(gone, version);
-    for (const { model, real } of this.#purges) assert.equal(real.matched, model.matched);
+    const fresh = [...this.#model.entries].map(([seen, { version }]) => ({ key: seen, version }));
+    assert.equal(await this.#store.soften(fresh), this.#model.soften());
+    for (const { model, real } of this.#purges) {
+      const { matched, removed, bytes, costMs } = real;
+      const { prefix, tag, isSoft } = model;
+      assert.deepEqual({ prefix, tag, isSoft, matched, removed, bytes, costMs }, model);
+      assert.equal(this.#store.findPurge(real.version), real);
+    }
     await this.#store.finishPurges(this.#store.pendingPurges.map(({ version }) => version));
     assert.equal(this.#store.pendingPurges.length, 0);
     this.#purges = [];
@@ -196,7 +228,10 @@ class History {
       assert.equal(reason, this.#model.why(lookedUp), lookedUp);
       assert.deepEqual(this.#store.lookUpWarm(lookedUp), answer);
       if (!Buffer.isBuffer(answer)) continue;
-      assert.equal(versionOf(answer), this.#model.entries.get(lookedUp)?.version);
+      const entry = this.#model.entries.get(lookedUp);
+      assert.equal(versionOf(answer), entry?.version);
+      const { softenedBy, softenedAtMs, expiresAtMs } = entry ?? { expiresAtMs: -1 };
+      assert.equal(expiresAtOf(answer), softenedBy === undefined ? expiresAtMs : softenedAtMs);
     }
     assert.equal(this.#store.count, this.#model.counted.length);
     await this.#recount();
@@ -241,7 +276,7 @@ describe('a store', () => {
           await history.check();
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 40, includeErrorInReport: true },
     );
   });
 

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import countMatching from '../../../src/primary/jobs/count-matching.ts';
 import scanEntries, { type ScanRequest } from '../../../src/primary/jobs/scan-entries.ts';
 import walkSegment from '../../../src/primary/jobs/walk-segment.ts';
 import { ENTRIES, entryKey, entryRange } from '../../../src/primary/store/index/index-keys.ts';
+import type { PurgeMark } from '../../../src/primary/store/purge-matchers.ts';
+import { packMarks } from '../../../src/primary/store/purges.ts';
 import { stampVersion } from '../../../src/protocol/record.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
 import { appendTo, newLog, TestGrants } from '../../segments/segment-setup.ts';
@@ -15,6 +18,44 @@ function versioned(key: string, version: number, options: RecordOptions = {}): B
   stampVersion(Buffer.from(key), record, version);
   return record;
 }
+
+describe('a count of what a purge would take', () => {
+  it('counts what could be read and is not purged yet, and changes nothing', async (t) => {
+    const { directory, index } = await openedIndex(t);
+    const costly = { costMs: 7, storedBytes: 100 };
+    const records = {
+      'a/1': versioned('a/1', 1, { ...costly, tags: ['t'] }),
+      'a/2': versioned('a/2', 2, { ...costly, tags: ['u'], expiresAtMs: 1001 }),
+      'a/expired': versioned('a/expired', 3, { ...costly, expiresAtMs: 1000 }),
+      'a/stale': versioned('a/stale', 4, {
+        ...{ ...costly, expiresAtMs: 1000, staleIfErrorUntilMs: 1001 },
+      }),
+      'a/purged': versioned('a/purged', 5, { ...costly, tags: ['t', 'gone'] }),
+      'b/1': versioned('b/1', 6, { ...costly, tags: ['t'] }),
+    };
+    for (const [key, record] of Object.entries(records)) await index.put(entryKey(key), record);
+    const count = (mark: Partial<PurgeMark>, stop = 0) =>
+      countMatching({
+        indexPath: directory.indexPath,
+        mark: { version: 20, prefix: '', ...mark },
+        nowMs: 1000,
+        clearVersion: 0,
+        packed: packMarks([{ version: 10, prefix: '', tag: 'gone' }]),
+        stop: new Uint8Array(new SharedArrayBuffer(1)).fill(stop),
+      });
+    const figures = (matched: number) => ({
+      isComplete: true,
+      matched,
+      bytes: 100 * matched,
+      costMs: 7 * matched,
+    });
+    assert.deepEqual(await count({ prefix: 'a/' }), figures(3));
+    assert.deepEqual(await count({ prefix: 'a/', isSoft: true }), figures(2));
+    assert.deepEqual(await count({ tag: 't' }), figures(2));
+    assert.deepEqual(await count({}), figures(4));
+    assert.equal((await count({}, 1)).isComplete, false);
+  });
+});
 
 describe('a scan of entries', () => {
   async function scanned(
@@ -74,6 +115,27 @@ describe('a scan of entries', () => {
     assert.deepEqual(dead, [{ key: 'gone', version: 2 }]);
   });
 
+  it('finds by tag what hard purges took, and what soft ones have yet to make stale', async (t) => {
+    const soft = { version: 14, prefix: '', isSoft: true, startedAtMs: 2000 };
+    const marks = [
+      { ...soft, tag: 'soft' },
+      { version: 15, prefix: '', tag: 'hard' },
+    ];
+    const records = {
+      hard: versioned('hard', 11, { tags: ['other', 'hard'] }),
+      later: versioned('later', 16, { tags: ['soft', 'hard'] }),
+      soft: versioned('soft', 12, { tags: ['soft'] }),
+      'soft/stale': versioned('soft/stale', 13, {
+        tags: ['soft'],
+        expiresAtMs: 2000,
+        staleIfErrorUntilMs: 9000,
+      }),
+    };
+    const { dead, stale } = await scanned(t, records, { packed: packMarks(marks) });
+    assert.deepEqual(dead, [{ key: 'hard', version: 11 }]);
+    assert.deepEqual(stale, [{ key: 'soft', version: 12 }]);
+  });
+
   it('begins where it is told, and looks at nothing outside its ranges', async (t) => {
     const names = ['a', 'b/1', 'b/2', 'c', 'd/1', 'e'];
     const records = Object.fromEntries(names.map((name) => [name, versioned(name, 1)]));
@@ -88,6 +150,7 @@ describe('a scan of entries', () => {
         { key: 'b/2', version: 1 },
         { key: 'd/1', version: 1 },
       ],
+      stale: [],
       next: undefined,
       share: 0,
     });

@@ -42,12 +42,15 @@ export interface RecordOptions {
   readonly expiresAtMs?: number;
   readonly staleWhileRevalidateUntilMs?: number;
   readonly staleIfErrorUntilMs?: number;
+  readonly tags?: readonly string[];
+  readonly costMs?: number;
 }
 
 /** The record of a body that lies in a segment. */
 export function recordOf(key: string, options: RecordOptions = {}): Buffer {
   const { segment = 1, offset = 100, storedBytes = 10, expiresAtMs = 0 } = options;
   const { staleWhileRevalidateUntilMs = 0, staleIfErrorUntilMs = 0 } = options;
+  const { tags = [], costMs = 0 } = options;
   return encodeRecord(Buffer.from(key), {
     kind: Kind.raw,
     version: 0,
@@ -62,8 +65,8 @@ export function recordOf(key: string, options: RecordOptions = {}): Buffer {
     etag: null,
     contentType: null,
     contentEncoding: null,
-    tags: [],
-    costMs: 0,
+    tags,
+    costMs,
     expire: null,
     duration: null,
   });

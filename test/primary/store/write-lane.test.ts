@@ -147,7 +147,7 @@ describe('after a write of the index has failed', () => {
     const { index } = await openedIndex(t);
     const lane = new WriteLane(index, await loadState(index), Date.now);
     failWrites(index, NO_SPACE, 'LEVEL_IO_ERROR');
-    const purge: LaneOperation<unknown> = { keys: [], apply: (one) => one.purge('p') };
+    const purge: LaneOperation<unknown> = { keys: [], apply: (one) => one.purge({ prefix: 'p' }) };
     // The first batch takes 1,024 of them.
     const all = await Promise.allSettled(Array.from({ length: 2000 }, () => lane.run(purge)));
     for (const one of all) {

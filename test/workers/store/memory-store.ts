@@ -3,7 +3,9 @@
  * HTTP side is tested, and keeps the contract suite honest.
  */
 import { BigCacheError } from '../../../src/protocol/errors.ts';
-import type { EntryMeta, EntryRecord } from '../../../src/protocol/record.ts';
+import type { Explanation, Reason } from '../../../src/protocol/explanation.ts';
+import type { PurgeOrder, PurgeReport, PurgeSelector } from '../../../src/protocol/purge.ts';
+import { type EntryMeta, type EntryRecord, staleFrom } from '../../../src/protocol/record.ts';
 import { contentHashOf } from '../../../src/segments/content-hash.ts';
 import {
   type BodySource,
@@ -28,7 +30,21 @@ const WHOLE_BYTES_MAX = 1024 * 1024;
 interface Entry {
   readonly record: EntryRecord;
   readonly body: Buffer;
+  /** The soft purge that made it stale. */
+  readonly softenedBy?: PurgeReport;
 }
+
+/** Why an entry is gone, since when and by what. */
+interface Gone {
+  readonly reason: Reason;
+  readonly atMs: number;
+  readonly by?: PurgeReport;
+}
+
+const selects = (selector: PurgeSelector, key: string, entry: Entry | undefined): boolean => {
+  if ('tag' in selector) return entry?.record.tags.includes(selector.tag) ?? false;
+  return 'all' in selector || key.startsWith(selector.prefix);
+};
 
 class MemoryContent implements Content {
   readonly byteLength: number;
@@ -72,12 +88,14 @@ export class MemoryStore implements Store {
   /** Contents handed out and not yet released. */
   unreleased = 0;
   readonly #entries = new Map<string, Entry>();
-  readonly #purged = new Set<string>();
   readonly #leases: MemoryLeases;
   /** When keys were missed that were not written since. */
   readonly #missedAtMs = new Map<string, number>();
   /** Ends the waits that there are. */
   readonly #leaves = new Set<() => void>();
+  readonly #gone = new Map<string, Gone>();
+  readonly #reports = new Map<number, PurgeReport>();
+  readonly #startedAtMs: number;
   readonly #now: () => number;
   #isOpen = true;
   #version = 0;
@@ -85,6 +103,7 @@ export class MemoryStore implements Store {
   constructor(now: () => number = Date.now) {
     this.#now = now;
     this.#leases = new MemoryLeases(now);
+    this.#startedAtMs = now();
   }
 
   /** Who waits, and how to end it without time. */
@@ -184,9 +203,9 @@ export class MemoryStore implements Store {
       contentEncoding: null,
     };
     this.#entries.set(key, { record, body });
-    this.#purged.delete(key);
     this.#missedAtMs.delete(key);
     this.#leases.happened((other) => other === key, key);
+    this.#gone.delete(key);
     return { version: this.#version, created, plainBytes: body.length, contentHash };
   }
 
@@ -195,24 +214,75 @@ export class MemoryStore implements Store {
     const wasThere = !('found' in this.#lookUp(key));
     this.#entries.delete(key);
     this.#leases.happened((other) => other === key);
+    if (wasThere) this.#gone.set(key, { reason: 'deleted', atMs: this.#now() });
     return wasThere;
   }
 
   async deletePrefix(prefix: string): Promise<number> {
-    this.#requireOpen();
-    let deleted = 0;
-    for (const key of [...this.#entries.keys()]) {
-      if (!key.startsWith(prefix)) continue;
-      if (!('found' in this.#lookUp(key))) deleted += 1;
-      this.#entries.delete(key);
-      this.#purged.add(key);
-    }
-    this.#leases.happened((key) => key.startsWith(prefix));
-    return deleted;
+    const selector = prefix === '' ? { all: true as const } : { prefix };
+    const version = await this.purge({ selector, isSoft: false, isDryRun: false });
+    return this.#reports.get(version)?.matched ?? 0;
   }
 
   async clear(): Promise<void> {
     await this.deletePrefix('');
+  }
+
+  async purge(order: PurgeOrder): Promise<number> {
+    this.#requireOpen();
+    const [nowMs, version] = [this.#now(), ++this.#version];
+    const figures = { matched: 0, removed: 0, bytes: 0, costMs: 0 };
+    const report = { ...order, version, ...figures, startedAtMs: nowMs, finishedAtMs: nowMs };
+    this.#reports.set(version, report);
+    const { selector, isDryRun } = order;
+    if (!isDryRun) this.#leases.happened((key) => selects(selector, key, this.#entries.get(key)));
+    for (const [key, entry] of [...this.#entries]) {
+      if (!selects(selector, key, entry)) continue;
+      const { expiresAtMs } = entry.record;
+      const isMatch = order.isSoft
+        ? expiresAtMs === 0 || expiresAtMs > nowMs
+        : this.#isShown(entry.record, 'if-error');
+      report.matched += isMatch ? 1 : 0;
+      report.bytes += isMatch ? entry.body.length : 0;
+      if (isDryRun) continue;
+      if (!order.isSoft) {
+        report.removed += 1;
+        this.#entries.delete(key);
+        this.#gone.set(key, { reason: 'purged', atMs: nowMs, by: report });
+      } else if (isMatch) {
+        const record = staleFrom(entry.record, nowMs);
+        this.#entries.set(key, { ...entry, record, softenedBy: report });
+      }
+    }
+    return version;
+  }
+
+  async purgeReport(version: number): Promise<PurgeReport | undefined> {
+    this.#requireOpen();
+    return this.#reports.get(version);
+  }
+
+  async explain(key: string): Promise<Explanation> {
+    this.#requireOpen();
+    const rememberedSinceMs = this.#startedAtMs;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
+      const { reason, atMs, by } = this.#gone.get(key) ?? { reason: 'never-seen', atMs: 0 };
+      const told = { state: 'miss', reason, atMs, entry: undefined, rememberedSinceMs } as const;
+      return { ...told, purgeVersion: by?.version ?? 0, purge: by };
+    }
+    const { record, softenedBy: by } = entry;
+    const isFresh = this.#isShown(record, undefined);
+    const isStale = this.#isShown(record, 'while-revalidate');
+    return {
+      state: isFresh ? 'hit' : isStale ? 'stale' : 'miss',
+      reason: isFresh ? 'fresh' : by === undefined ? 'expired' : 'purged',
+      atMs: isFresh ? record.storedAtMs : record.expiresAtMs,
+      purgeVersion: by?.version ?? 0,
+      purge: by,
+      entry: record,
+      rememberedSinceMs,
+    };
   }
 
   async count(): Promise<number> {
@@ -240,7 +310,8 @@ export class MemoryStore implements Store {
     this.#requireOpen();
     const entry = this.#entries.get(key);
     if (entry === undefined) {
-      return { found: false, reason: this.#purged.has(key) ? 'purged' : 'never-seen' };
+      const isPurged = this.#gone.get(key)?.reason === 'purged';
+      return { found: false, reason: isPurged ? 'purged' : 'never-seen' };
     }
     return this.#isShown(entry.record, 'if-error') ? entry : { found: false, reason: 'expired' };
   }

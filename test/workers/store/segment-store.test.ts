@@ -324,7 +324,7 @@ describe('the store of a worker', () => {
     nowMs += 61_000;
     await server.storage.deletePrefix('no such prefix');
     await eventually(async () => (await store.count()) === 1);
-    assert.deepEqual(await store.get('short-lived'), { found: false, reason: 'never-seen' });
+    assert.deepEqual(await store.get('short-lived'), { found: false, reason: 'swept' });
     await server.stop();
   });
 

@@ -7,6 +7,7 @@ import { brokenBodies, closing, framing, largeBodies, races } from './contract-b
 import { parts, preconditions, staleness } from './contract-conditions.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
 import { costs, leases } from './contract-leases.ts';
+import { purging } from './contract-purges.ts';
 import type { MakeStore, StoreUnderTest } from './store-subject.ts';
 
 export type { MakeStore, StoreUnderTest } from './store-subject.ts';
@@ -16,6 +17,7 @@ export function describeStore(name: string, makeStore: MakeStore): void {
   const groups = {
     ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
     ...{ preconditions, staleness, parts, leases, costs },
+    ...{ preconditions, staleness, parts, purging },
   };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {

@@ -10,11 +10,13 @@ import {
   type MetaName,
   metaKey,
   PURGE_RANGE,
+  REPORT_RANGE,
   SEGMENT_RANGE,
   segmentIdOfKey,
   versionOfPurgeKey,
 } from '../../store/index/index-keys.ts';
-import { decodePurge, Purges } from '../../store/purges.ts';
+import { decodePurge, decodeReport } from '../../store/purge-record.ts';
+import { Purges } from '../../store/purges.ts';
 import { decodeSegmentStats, SegmentState, type SegmentStats } from '../../store/segment-stats.ts';
 import { type Findings, showKey } from './findings.ts';
 
@@ -60,6 +62,7 @@ export async function takeCensus(index: Index, findings: Findings): Promise<Cens
   const purges = new Purges();
   purges.restoreClear(clearVersion);
   await readPurges(index, purges, findings);
+  await checkReports(index, findings);
   return {
     versions: await number('versions', 0),
     count: await number('count', 0),
@@ -78,6 +81,14 @@ async function readPurges(index: Index, purges: Purges, findings: Findings): Pro
     } catch {
       findings.problem('state-damaged', `the purge ${showKey(key.toString('hex'))}`);
     }
+  }
+}
+
+/** A damaged report harms nobody but whoever asks for it. */
+async function checkReports(index: Index, findings: Findings): Promise<void> {
+  for await (const [key, value] of index.iterator(REPORT_RANGE)) {
+    const isWhole = key.length === PURGE_KEY_BYTES && decodeReport(versionOfPurgeKey(key), value);
+    if (!isWhole) findings.note('report-damaged', showKey(key.toString('hex')));
   }
 }
 
@@ -106,12 +117,12 @@ function readStats(key: Buffer, value: Buffer): SegmentStats | undefined {
   }
 }
 
-/** What lies between the kinds of keys: entries, numbers, purges, segments. */
+/** What lies between the kinds of keys: entries, numbers, purges, their reports, segments. */
 const GAPS = [
   { lt: Buffer.from('e') },
   { gte: Buffer.from('f'), lt: Buffer.from('m') },
   { gte: Buffer.from('n'), lt: Buffer.from('p') },
-  { gte: Buffer.from('q'), lt: Buffer.from('s') },
+  { gte: Buffer.from('q'), lt: Buffer.from('r') },
   { gte: Buffer.from('t') },
 ];
 

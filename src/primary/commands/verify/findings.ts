@@ -30,6 +30,7 @@ export const PROBLEMS = {
 export const NOTES = {
   'torn-tail': 'ends of segment files that a killed writer left behind (normal)',
   'unused-body-damaged': 'bodies that are not as they were written, and belong to no entry',
+  'report-damaged': 'reports of purges that have ended, which cannot be read',
   'segment-damaged':
     'places in segment files that are not as they were written; entries that need them are problems',
 } as const;

@@ -90,7 +90,7 @@ function checkRecord(pass: RecordPass, counts: RecordCounts, key: string, value:
     return;
   }
   counts.newestVersion = Math.max(counts.newestVersion, version);
-  if (census.purges.isPurged(key, version)) counts.purged += 1;
+  if (census.purges.isPurged(key, value)) counts.purged += 1;
   else if (record.expiresAtMs !== 0 && record.expiresAtMs <= nowMs) counts.expired += 1;
   else counts.readable += 1;
   if (version > census.clearVersion)

@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 const ENTRY = 'e';
 const META = 'm';
 const PURGE = 'p';
+const REPORT = 'r';
 const SEGMENT = 's';
 
 export const ENTRY_BYTE = ENTRY.charCodeAt(0);
@@ -37,12 +38,22 @@ export function metaKey(name: MetaName): Buffer {
 
 /** Big-endian, so that purges iterate in the order of their versions. */
 export function purgeKey(version: number): Buffer {
+  return versionKey(PURGE, version);
+}
+
+/** The key of the report of a purge that has ended. */
+export function reportKey(version: number): Buffer {
+  return versionKey(REPORT, version);
+}
+
+function versionKey(kind: string, version: number): Buffer {
   const key = Buffer.alloc(9);
-  key.write(PURGE, 'latin1');
+  key.write(kind, 'latin1');
   key.writeBigUInt64BE(BigInt(version), 1);
   return key;
 }
 
+/** The version in the key of a purge or of a report. */
 export function versionOfPurgeKey(indexKey: Buffer): number {
   return Number(indexKey.readBigUInt64BE(1));
 }
@@ -78,6 +89,7 @@ export const META_RANGE: KeyRange = kindRange(META);
 /** All entries. */
 export const ENTRIES: KeyRange = entryRange('');
 export const PURGE_RANGE: KeyRange = kindRange(PURGE);
+export const REPORT_RANGE: KeyRange = kindRange(REPORT);
 export const SEGMENT_RANGE: KeyRange = kindRange(SEGMENT);
 
 function kindRange(kind: string): KeyRange {

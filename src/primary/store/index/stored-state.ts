@@ -4,13 +4,15 @@
  * number twice, is damage; counters that are damaged can be counted again.
  */
 import type { ClassicLevel } from 'classic-level';
-import { decodePurge, type Purge } from '../purges.ts';
+import { decodePurge, decodeReport } from '../purge-record.ts';
+import type { Purge } from '../purges.ts';
 import { decodeSegmentStats, SegmentState, type SegmentStats } from '../segment-stats.ts';
 import {
   DamagedValueError,
   decodeNumber,
   META_RANGE,
   PURGE_RANGE,
+  REPORT_RANGE,
   SEGMENT_RANGE,
   segmentIdOfKey,
   versionOfPurgeKey,
@@ -29,10 +31,14 @@ export interface StoredState {
   /** As the hand saved it, unverified; see space/hand-position.ts. */
   readonly handPosition: Buffer | undefined;
   readonly purges: readonly Purge[];
+  /** Of the purges that have ended, in the order in which they ended. */
+  readonly reports: readonly Purge[];
   readonly segments: ReadonlyMap<number, SegmentStats>;
   /** False when counters are damaged, or were before and have not been counted again. */
   readonly countsAreSure: boolean;
 }
+
+const REPORT_KEY_BYTES = 9;
 
 type Readable = Pick<ClassicLevel<Buffer, Buffer>, 'iterator'>;
 
@@ -69,9 +75,21 @@ export async function readStoredState(index: Readable): Promise<StoredState> {
     evicted: unlessDamaged(() => decodeNumber('evicted', meta.get('evicted'), 0)) ?? 0,
     handPosition: meta.get('hand'),
     purges,
+    reports: await readReports(index),
     segments,
     countsAreSure: areIntact && count !== undefined && !meta.has('recount'),
   };
+}
+
+/** Reports are only shown, so one that is damaged is left out. */
+async function readReports(index: Readable): Promise<Purge[]> {
+  const reports: Purge[] = [];
+  for await (const [key, value] of index.iterator(REPORT_RANGE)) {
+    const report =
+      key.length === REPORT_KEY_BYTES ? decodeReport(versionOfPurgeKey(key), value) : undefined;
+    if (report !== undefined) reports.push(report);
+  }
+  return reports.sort((one, other) => (one.finishedAtMs ?? 0) - (other.finishedAtMs ?? 0));
 }
 
 async function readSegments(

@@ -3,7 +3,8 @@
  * stale, one caller gets the lease.
  */
 import { MISS_CODES, type MissCode } from '../../../protocol/miss.ts';
-import { expiresAtOf, staleUntilOf, tagsOf } from '../../../protocol/record.ts';
+import { expiresAtOf, staleUntilOf } from '../../../protocol/record.ts';
+import { tagsOf } from '../../../protocol/record-fields.ts';
 import type { EntryStore, Lookup } from '../entry-store.ts';
 import type { Acquired, Waiter } from './lease-table.ts';
 
@@ -65,7 +66,7 @@ function answer(
     return missed(found, leases.acquire(key, leaseMs, { miss: found, tags: [] }, waiter));
   }
   if (isFresh(found, nowMs)) return [found, null, 0, false];
-  const leasedFor = { miss: undefined, tags: tagsOf(Buffer.from(key), found) };
+  const leasedFor = { miss: undefined, tags: tagsOf(found) };
   if (!isShownStale(found, stale, nowMs)) {
     return missed(MISS_CODES.expired, leases.acquire(key, leaseMs, leasedFor, waiter));
   }

@@ -2,7 +2,7 @@
  * An entry as an append tells of it, checked, and the record that is made from it when an index is
  * rebuilt.
  */
-import { type EntryMeta, encodeRecord, Kind, type KindCode } from '../../../protocol/record.ts';
+import { encodeRecord, Kind, type KindCode, staleFrom } from '../../../protocol/record.ts';
 import { recordChecksums } from '../../../segments/checksum.ts';
 import { type AppendMeta, decodeAppendMeta } from '../../../segments/format.ts';
 import type { VerifiedAppend } from '../../../segments/verified-walk.ts';
@@ -85,19 +85,4 @@ export function recordOf(
     storedBytes,
     checksums,
   });
-}
-
-type Times = Pick<EntryMeta, 'expiresAtMs'> &
-  Pick<AppendMeta, 'staleWhileRevalidateUntilMs' | 'staleIfErrorUntilMs'>;
-
-/** What would have lived on may be served as stale for as long as it would have lived. */
-export function staleFrom<T extends Times>(times: T, nowMs: number): T {
-  const untilMs = times.expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : times.expiresAtMs;
-  if (untilMs <= nowMs) return times;
-  return {
-    ...times,
-    expiresAtMs: nowMs,
-    staleWhileRevalidateUntilMs: Math.max(times.staleWhileRevalidateUntilMs, untilMs),
-    staleIfErrorUntilMs: Math.max(times.staleIfErrorUntilMs, untilMs),
-  };
 }

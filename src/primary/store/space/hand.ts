@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
+import type { SeenRecord } from '../operations.ts';
 import type { Purge } from '../purges.ts';
 import { decodeHandPosition, encodeHandPosition } from './hand-position.ts';
 import { type HandProgress, progressOf } from './hand-progress.ts';
@@ -163,25 +164,36 @@ export class Hand {
   /** Scans one chunk and has removed what it finds. */
   async #chunk(pass: Pass, limit: RateLimit): Promise<void> {
     const { store, jobs, indexPath, now } = this.#options;
-    const { dead, ...scanned } = await jobs.scanEntries({
+    const { dead, stale, ...scanned } = await jobs.scanEntries({
       indexPath,
       ...pass.next(),
       entriesMax: this.#entriesPerChunk,
       expiredBeforeMs: now() - EXPIRED_GRACE_MS,
       clearVersion: store.clearVersion,
     });
-    let removed = 0;
-    for (let from = 0; from < dead.length; from += REMOVALS_PER_OPERATION) {
-      const some = dead.slice(from, from + REMOVALS_PER_OPERATION);
-      removed += await store.removeSeen(some);
+    const removed = await this.#settle(dead, limit, (some) => store.removeSeen(some));
+    await this.#settle(stale, limit, (some) => store.soften(some));
+    limit.spend(scanned.scanned - dead.length - stale.length);
+    pass.advance(scanned, removed);
+    this.#chunksSinceSave += 1;
+    this.#tellProgress(pass);
+  }
+
+  /** Has all of it changed, a few at a time; answers how many were. */
+  async #settle(
+    seen: readonly SeenRecord[],
+    limit: RateLimit,
+    change: (some: readonly SeenRecord[]) => Promise<number>,
+  ): Promise<number> {
+    let changed = 0;
+    for (let from = 0; from < seen.length; from += REMOVALS_PER_OPERATION) {
+      const some = seen.slice(from, from + REMOVALS_PER_OPERATION);
+      changed += await change(some);
       limit.spend(some.length);
       // Evenly, since reads wait for each operation.
       if (limit.waitMs >= WAIT_MIN_MS) await this.#sleep(limit.waitMs);
     }
-    limit.spend(scanned.scanned - dead.length);
-    pass.advance(scanned, removed);
-    this.#chunksSinceSave += 1;
-    this.#tellProgress(pass);
+    return changed;
   }
 
   /** A pass that is soon done is not worth a line. */

@@ -92,14 +92,14 @@ export class Pass {
   }
 
   /** What is to be scanned next. REQUIRES: the pass is not done. */
-  next(): Pick<ScanRequest, 'at' | 'ranges' | 'purges'> {
+  next(): Pick<ScanRequest, 'at' | 'ranges' | 'purges' | 'packed'> {
     const stretch = this.#stretches[this.#stretch];
     if (stretch === undefined) throw new Error('INVARIANT: a pass that is done has nothing next');
     return { at: this.#at, ...stretch };
   }
 
   /** Goes on behind what was scanned. REQUIRES: all that was found there has been removed. */
-  advance({ scanned, next, share }: Omit<ScanResult, 'dead'>, removed: number): void {
+  advance({ scanned, next, share }: Omit<ScanResult, 'dead' | 'stale'>, removed: number): void {
     this.#scanned += scanned;
     this.#removed += removed;
     if (next !== undefined) {

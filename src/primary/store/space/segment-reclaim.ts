@@ -140,7 +140,7 @@ export class SegmentReclaim {
     const { store, jobs, indexPath, segmentsPath, visited, now } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const run = new CopyRun(port1, (news) => this.#settle(news, run, isUrgent));
-    const purges = store.pendingPurges;
+    const purges = store.pendingPurges.filter(({ isSoft }) => isSoft !== true);
     const copying = jobs.copySegment({
       indexPath,
       segmentsPath,
@@ -155,7 +155,7 @@ export class SegmentReclaim {
       purges:
         purges.length > PURGES_TOLD_MAX
           ? []
-          : purges.map(({ version, prefix }) => ({ version, prefix })),
+          : purges.map(({ version, prefix, tag }) => ({ version, prefix, tag })),
       ...(seen === undefined ? {} : { seen }),
       port: port2,
     });

@@ -3,17 +3,19 @@
  * that can take anything in it. So a chunk of a scan costs the same with one purge and with 10,000.
  */
 import { ENTRIES, entryRange, type KeyRange } from '../index/index-keys.ts';
-import type { Purge } from '../purges.ts';
+import type { PurgeMark } from '../purge-matchers.ts';
+import { packMarks } from '../purges.ts';
 import { clipRanges, joinRanges } from './key-ranges.ts';
 
-/** What a judgement needs of a purge. */
-export type PurgeMark = Pick<Purge, 'version' | 'prefix'>;
+export type { PurgeMark } from '../purge-matchers.ts';
 
 export interface Stretch {
   /** Sorted; none touches another. */
   readonly ranges: readonly KeyRange[];
   /** All that take anything in these ranges, but for those that a newer and wider one outdoes. */
   readonly purges: readonly PurgeMark[];
+  /** More of them, as packMarks packs them. */
+  readonly packed?: Uint8Array;
 }
 
 /**
@@ -32,11 +34,18 @@ export const EVERYTHING: readonly Stretch[] = [{ ranges: [ENTRIES], purges: [] }
 /**
  * The stretches that make up the ranges of all `purges`, in the order of their keys. Each has at most
  * `purgesMax` purges, and those beside that reach into it from before its begin.
+ *
+ * A tag has no range, and a soft purge is not outdone by a newer one, which makes stale later. With such
+ * among them all ranges are one stretch, whose purges are packed once.
  */
 export function stretchesOf(
   purges: readonly PurgeMark[],
   purgesMax = PURGES_PER_STRETCH,
 ): Stretch[] {
+  if (purges.some(({ tag, isSoft }) => tag !== undefined || isSoft === true)) {
+    const ranges = joinRanges(purges.map(rangeOf));
+    return [{ ranges, purges: [], packed: packMarks(purges) }];
+  }
   const reaches = withoutOutdone(purges);
   const stretches: Stretch[] = [];
   let open: Reach[] = [];
@@ -54,6 +63,10 @@ export function stretchesOf(
     open = inside.filter(({ lt }) => lt.compare(bounds.lt) > 0);
   }
   return stretches;
+}
+
+function rangeOf({ prefix, tag }: PurgeMark): KeyRange {
+  return tag === undefined ? entryRange(prefix) : ENTRIES;
 }
 
 /** Sorted by their begins. A purge is outdone by a newer one of the same prefix or a shorter one. */

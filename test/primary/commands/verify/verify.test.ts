@@ -76,8 +76,9 @@ describe('a store is sound', () => {
     // The records stay: nobody runs who would remove them.
     await withIndex(path, async (index) => {
       const version = Number((await index.get(metaKey('versions')))?.readBigUInt64LE(0)) - 1;
-      const { encodePurge } = await import('../../../../src/primary/store/purges.ts');
-      const purge = { version, prefix: 'page/1', startedAtMs: 1, matched: 0 };
+      const { encodePurge } = await import('../../../../src/primary/store/purge-record.ts');
+      const { newPurge } = await import('../../../../src/primary/store/purges.ts');
+      const purge = newPurge({ version, prefix: 'page/1', startedAtMs: 1 });
       await index.put(purgeKey(version), encodePurge(purge));
     });
     const { document } = await finds(path, {});

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LeaseTable, type Waiting } from '../../../../src/primary/store/leases/lease-table.ts';
-import { type Purge, Purges } from '../../../../src/primary/store/purges.ts';
+import { newPurge, type Purge, Purges } from '../../../../src/primary/store/purges.ts';
 import { MISS_CODES } from '../../../../src/protocol/miss.ts';
 import { MemoryLeases } from '../../../workers/store/memory-leases.ts';
 
@@ -91,7 +91,7 @@ class Both {
   }
 
   #purge(prefix: string): void {
-    const purge = { version: this.#version + 1, prefix, startedAtMs: 0, matched: 0 };
+    const purge = newPurge({ version: this.#version + 1, prefix });
     this.#purges.add(purge);
     this.#pending.push(purge);
     this.#publish([], true);

@@ -7,7 +7,7 @@ import {
   LeaseTable,
   type Waiting,
 } from '../../../../src/primary/store/leases/lease-table.ts';
-import { Purges } from '../../../../src/primary/store/purges.ts';
+import { newPurge, Purges } from '../../../../src/primary/store/purges.ts';
 import { MISS_CODES } from '../../../../src/protocol/miss.ts';
 
 const LEASE_MS = 10_000;
@@ -62,7 +62,7 @@ function tableWith(limits: Partial<LeaseLimits> = {}) {
     write: (key: string) => publish([[key, RECORD]]),
     remove: (key: string) => publish([[key, null]]),
     purge: (prefix: string) => {
-      purges.add({ version: version + 1, prefix, startedAtMs: 0, matched: 0 });
+      purges.add(newPurge({ version: version + 1, prefix }));
       publish([], true);
       return version;
     },

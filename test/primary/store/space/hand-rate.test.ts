@@ -104,7 +104,7 @@ describe('the progress of the hand', () => {
         const share = [0, 0.25, 0.75][shares.length] ?? 1;
         shares.push(share);
         const next = share < 0.75 ? Buffer.from(`ea${shares.length}`) : undefined;
-        return { scanned: 10, dead: [{ key: 'a', version: 1 }], next, share };
+        return { scanned: 10, dead: [{ key: 'a', version: 1 }], stale: [], next, share };
       },
     });
     const idle = { state: 'idle', purges: 0, scanned: 0, removed: 0, share: 0, startedAtMs: 0 };

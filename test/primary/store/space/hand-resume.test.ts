@@ -68,7 +68,7 @@ describe('the position of the hand', () => {
       scan: async ({ at }) => {
         chunks += 1;
         const next = Buffer.from(`${textOf(at).slice(0, 2)}${String(chunks).padStart(6, '0')}`);
-        return { scanned: 1, dead: [], next, share: 0.25 };
+        return { scanned: 1, dead: [], stale: [], next, share: 0.25 };
       },
     });
     await store.purge('a');

@@ -68,7 +68,7 @@ describe('the hand', () => {
 
   it('does not finish a purge whose batch was still being written when the pass began', async (t) => {
     let onScan: () => Promise<unknown> = async () => undefined;
-    const { store, hand, index, commit } = await handOver(t, ['a/old'], {
+    const { store, hand, index, commit, has } = await handOver(t, ['a/old'], {
       scan: async (request) => {
         const result = await scanEntries(request);
         await onScan();
@@ -88,7 +88,8 @@ describe('the hand', () => {
     await hand.workOff(first);
     assert.equal((await store.lookUp(['a/new']))[0], MISS_CODES.purged);
     await eventually(() => store.pendingPurges.length === 0);
-    assert.equal((await store.lookUp(['a/new']))[0], MISS_CODES['never-seen']);
+    assert.equal(await has('a/new'), false);
+    assert.equal((await store.lookUp(['a/new']))[0], MISS_CODES.purged, 'it is remembered');
   });
 
   it('keeps an entry that is written again while it is being scanned', async (t) => {
@@ -115,7 +116,7 @@ describe('the hand', () => {
       scan: async ({ at }) => {
         begins.push(textOf(at));
         const next = ['ea1', 'ea2'][begins.length - 1];
-        const scanned = { scanned: 1, dead: [], share: 0.5 };
+        const scanned = { scanned: 1, dead: [], stale: [], share: 0.5 };
         return { ...scanned, next: next === undefined ? next : Buffer.from(next) };
       },
     });

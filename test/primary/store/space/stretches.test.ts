@@ -7,13 +7,16 @@ import {
   entryRange,
   type KeyRange,
 } from '../../../../src/primary/store/index/index-keys.ts';
-import { Purges } from '../../../../src/primary/store/purges.ts';
+import { purgesFrom } from '../../../../src/primary/store/purges.ts';
 import { joinRanges } from '../../../../src/primary/store/space/key-ranges.ts';
 import {
   type PurgeMark,
   type Stretch,
   stretchesOf,
 } from '../../../../src/primary/store/space/stretches.ts';
+
+import { stampVersion } from '../../../../src/protocol/record.ts';
+import { recordOf } from '../store-setup.ts';
 
 const LETTERS = ['a', 'b', '/', '한', '\u{10FFFF}'];
 const text = (maxLength: number): fc.Arbitrary<string> =>
@@ -27,9 +30,9 @@ const rangesOf = (stretches: readonly Stretch[]): KeyRange[] =>
   stretches.flatMap(({ ranges }) => ranges);
 
 function isTaken(marks: readonly PurgeMark[], key: string, version: number): boolean {
-  const judge = new Purges();
-  for (const mark of marks) judge.add({ ...mark, startedAtMs: 0, matched: 0 });
-  return judge.isPurged(key, version);
+  const record = recordOf(key);
+  stampVersion(Buffer.from(key), record, version);
+  return purgesFrom(0, marks).isPurged(key, record);
 }
 
 describe('the stretches of purges', () => {
