@@ -41,11 +41,16 @@ export interface Config {
   readonly handEntriesPerSecond: number;
   readonly bodyBytesMax: number;
   readonly jsonBytesMax: number;
+  /** Empty where nobody needs a token. */
+  readonly tokenFilePath: string;
   readonly allowUnprotected: boolean;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly getAdmin: boolean;
   readonly bodyCsp: string;
+  /** Both are given, or both are empty. */
+  readonly tlsCertPath: string;
+  readonly tlsKeyPath: string;
   readonly drainTimeoutMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
@@ -73,6 +78,8 @@ interface Form {
 
 interface TextOption extends OptionBase<string> {
   readonly type: 'text';
+  /** The word that stands for the empty text, where nothing may be asked for. */
+  readonly empty?: string;
   readonly form: Form;
 }
 interface IntegerOption extends OptionBase<number> {
@@ -153,7 +160,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     type: 'text',
     form: ADDRESS,
     default: '127.0.0.1',
-    help: 'address to listen on; beyond loopback needs --allow-unprotected',
+    help: 'address to listen on; beyond loopback needs --token-file or --allow-unprotected',
   },
   {
     name: 'dbPath',
@@ -269,6 +276,15 @@ export const OPTIONS: readonly OptionSpec[] = [
     help: 'largest JSON body',
   },
   {
+    name: 'tokenFilePath',
+    flag: 'token-file',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'JSON file of the tokens that clients need, and of what each may do; read again on SIGHUP',
+  },
+  {
     name: 'allowUnprotected',
     flag: 'allow-unprotected',
     type: 'switch',
@@ -305,6 +321,24 @@ export const OPTIONS: readonly OptionSpec[] = [
     form: HEADER,
     default: "sandbox; default-src 'none'",
     help: 'Content-Security-Policy of raw bodies; none sends no such header',
+  },
+  {
+    name: 'tlsCertPath',
+    flag: 'tls-cert',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'certificate, PEM, with those above it; HTTPS is spoken then; read again on SIGHUP',
+  },
+  {
+    name: 'tlsKeyPath',
+    flag: 'tls-key',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'private key of the certificate, PEM without a passphrase; read again on SIGHUP',
   },
   {
     name: 'drainTimeoutMs',

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export const Opcode = {
   // Answers, both ways.
@@ -20,6 +20,7 @@ export const Opcode = {
   sealAll: 10,
   dropSegment: 11,
   retireSegment: 12,
+  access: 13,
   // The store, from the worker.
   get: 16,
   put: 17,

@@ -22,9 +22,14 @@ function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }):
   return socket._httpMessage?.headersSent === true;
 }
 
+/** A fault of what was sent, as opposed to one of the connection, or of TLS before HTTP began. */
+function isFaultOfRequest(code: string | undefined): boolean {
+  return code?.startsWith('HPE_') === true || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
 /** Answers what could not be parsed, then closes; where an answer has begun it only closes. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+  if (!isFaultOfRequest(error.code) || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
   }

@@ -3,6 +3,7 @@
  * worker is built; what comes before finds a worker that has nothing to give.
  */
 import type { Duplex } from 'node:stream';
+import type { Access } from '../protocol/access.ts';
 import { Channel, type IncomingRequest } from '../protocol/channel.ts';
 import { type Counters, countersToList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
@@ -18,6 +19,8 @@ export interface WorkerDuties {
   /** Resolves when no segment of this worker is open. */
   sealAll(): Promise<void>;
   counters(): Counters;
+  /** Who may do what from the next request on. */
+  takeAccess(access: Access): void;
   /** The channel has ended: the primary is gone. */
   primaryGone(): void;
 }
@@ -28,12 +31,15 @@ const NO_DUTIES: WorkerDuties = {
   retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
   counters: newCounters,
+  takeAccess: () => undefined,
   primaryGone: () => process.exit(1),
 };
 
 export class PrimaryLink {
   readonly channel: Channel;
   #duties: WorkerDuties = NO_DUTIES;
+  /** What came while the worker was still being built. */
+  #accessToTake: Access | undefined;
 
   constructor(stream: Duplex) {
     this.channel = new Channel(stream, {
@@ -45,6 +51,9 @@ export class PrimaryLink {
 
   take(duties: WorkerDuties): void {
     this.#duties = duties;
+    if (this.#accessToTake === undefined) return;
+    duties.takeAccess(this.#accessToTake);
+    this.#accessToTake = undefined;
   }
 
   /** Tells the primary the counters since this worker's start, which is also its sign of life. */
@@ -53,7 +62,12 @@ export class PrimaryLink {
   }
 
   #serve(request: IncomingRequest): void {
-    if (request.opcode === Opcode.collect) {
+    if (request.opcode === Opcode.access) {
+      const access = request.fields[0] as Access;
+      if (this.#duties === NO_DUTIES) this.#accessToTake = access;
+      else this.#duties.takeAccess(access);
+      request.reply(true);
+    } else if (request.opcode === Opcode.collect) {
       request.reply(countersToList(this.#duties.counters()));
     } else if (request.opcode === Opcode.sealAll) {
       this.#duties.sealAll().then(

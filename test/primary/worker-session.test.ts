@@ -1,10 +1,12 @@
 /** The primary's end of a worker's channel: what it serves, refuses and passes on. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkerSession } from '../../src/primary/channel/worker-session.ts';
 import { openDirectory } from '../../src/primary/directory/directory.ts';
 import { SegmentState } from '../../src/primary/store/segment-stats.ts';
 import { Storage } from '../../src/primary/store/storage.ts';
+import { OPEN_ACCESS } from '../../src/protocol/access.ts';
 import { Channel } from '../../src/protocol/channel.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
 import { encodeFrame } from '../../src/protocol/frame.ts';
@@ -34,7 +36,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
   const { segmentsPath } = directory;
   const session = new WorkerSession({
     stream: primaryEnd,
-    welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1' },
+    welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1', access: OPEN_ACCESS },
     storage,
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
     log: SILENT,
@@ -67,7 +69,7 @@ describe("a worker's session", () => {
     const welcome = await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
     assert.deepEqual(
       { ...(welcome as object), segmentsPath: '' },
-      { config: DEFAULT_CONFIG, segmentsPath: '', writer: 3, version: '1' },
+      { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath: '', writer: 3, version: '1' },
     );
   });
 

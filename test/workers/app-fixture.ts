@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
+import { Tokens } from '../../src/workers/access/tokens.ts';
 import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
@@ -25,6 +26,8 @@ export interface FixtureOptions {
   readonly now?: () => number;
   readonly store?: MemoryStore;
   readonly uploads?: Uploads;
+  /** Those that are needed; none are unless they are given. */
+  readonly tokens?: Tokens;
 }
 
 const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
@@ -44,6 +47,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
   const deps: AppDeps = {
     store,
     config: defaultConfig(options.config),
+    tokens: options.tokens ?? new Tokens(null),
     counters,
     collectCounters: async () => counters,
     log: { error: log, warn: log, info: log, debug: log },

@@ -2,10 +2,12 @@
  * A worker's store over a channel to a real storage, all in one process: for tests of everything
  * between the two.
  */
+
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
+import { OPEN_ACCESS } from '../../../src/protocol/access.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
@@ -86,7 +88,7 @@ export class TestServer {
     const [primaryEnd, workerEnd] = streamPair();
     const session = new WorkerSession({
       stream: primaryEnd,
-      welcome: { config: DEFAULT_CONFIG, segmentsPath, writer, version: '0' },
+      welcome: { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath, writer, version: '0' },
       storage: this.storage,
       sumCounters: async () => newCounters(),
       log: SILENT,
@@ -154,6 +156,7 @@ function connectWorker(
       while (!segments.isIdle) await new Promise((resolve) => setTimeout(resolve, 5));
     },
     counters: newCounters,
+    takeAccess: () => undefined,
     primaryGone: () => descriptors.closeAll(),
   });
   return { store, slabs, segments, damaged, die: () => link.channel.destroy() };
