@@ -32,6 +32,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
   });
   const events: unknown[] = [];
   const notices: [OpcodeValue, readonly unknown[]][] = [];
+  const asked: [OpcodeValue, readonly unknown[]][] = [];
   const [primaryEnd, workerEnd] = streamPair();
   const { segmentsPath } = directory;
   const session = new WorkerSession({
@@ -47,7 +48,10 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     },
   });
   const worker = new Channel(workerEnd, {
-    onRequest: ({ opcode, reply }) => reply(opcode === Opcode.collect ? [1, 2, 3, 4] : true),
+    onRequest: ({ opcode, fields, reply }) => {
+      asked.push([opcode, fields]);
+      reply(opcode === Opcode.collect ? [1, 2, 3, 4] : true);
+    },
     onNotice: (opcode, fields) => notices.push([opcode, fields]),
     onClose: () => undefined,
   });
@@ -56,7 +60,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     await storage.close();
     await directory.release();
   });
-  return { session, worker, workerEnd, storage, events, notices };
+  return { session, worker, workerEnd, storage, events, notices, asked };
 }
 
 function isCode(code: string): (error: unknown) => boolean {
@@ -71,6 +75,17 @@ describe("a worker's session", () => {
       { ...(welcome as object), segmentsPath: '' },
       { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath: '', writer: 3, version: '1' },
     );
+  });
+
+  it('tells a greeted worker who may do what, and greets a later one with it', async (t) => {
+    const { session, worker, asked } = await sessionOver(t);
+    const access = { tokens: [], tls: null };
+    await session.takeAccess(access, 1000);
+    assert.deepEqual(asked, []);
+    const welcome = await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
+    assert.deepEqual((welcome as { access: unknown }).access, access);
+    await session.takeAccess(OPEN_ACCESS, 1000);
+    assert.deepEqual(asked, [[Opcode.access, [OPEN_ACCESS]]]);
   });
 
   it('refuses a worker of another protocol version', async (t) => {
