@@ -6,7 +6,12 @@ import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import type { TlsPair } from '../protocol/access.ts';
 import { BigCacheError } from '../protocol/errors.ts';
 import { Uploads } from './body/uploads.ts';
-import { answerClientError, closeIdleOnClose, installExpectations } from './connection.ts';
+import {
+  answerClientError,
+  closeIdleOnClose,
+  cutSilentOnClose,
+  installExpectations,
+} from './connection.ts';
 import type { AppDeps, RouteDeps } from './deps.ts';
 import { Inspector } from './json/inspector.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -77,6 +82,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   const app = createFastify(limits, deps.tls ?? null);
   installExpectations(app.server);
   closeIdleOnClose(app);
+  cutSilentOnClose(app);
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

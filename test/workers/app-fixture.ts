@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import type { TlsPair } from '../../src/protocol/access.ts';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { Tokens } from '../../src/workers/access/tokens.ts';
@@ -28,6 +29,7 @@ export interface FixtureOptions {
   readonly uploads?: Uploads;
   /** Those that are needed; none are unless they are given. */
   readonly tokens?: Tokens;
+  readonly tls?: TlsPair;
 }
 
 const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
@@ -54,6 +56,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     version: '1.2.3',
     isDraining: () => made.isDraining,
     now,
+    tls: options.tls ?? null,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
   };
