@@ -71,7 +71,8 @@ describe('a source file', () => {
 describe('README.md', () => {
   it('speaks of no flag that the server does not have', () => {
     const flags = new Set(OPTIONS.flatMap(({ flag, alias }) => [flag, alias]));
-    for (const other of ['help', 'print-config', 'data-binary', 'from', 'to']) flags.add(other);
+    const others = ['help', 'print-config', 'data-binary', 'from', 'to'];
+    for (const other of [...others, 'name', 'scopes', 'key-prefix']) flags.add(other);
     const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
     for (const [, flag] of text.matchAll(/(?<=[\s`'(])--([a-z][a-z_-]*[a-z])/g)) {
       assert.ok(flags.has(flag), `there is no --${flag}`);

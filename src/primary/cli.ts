@@ -12,7 +12,7 @@ import type { CommandSpec } from './commands/command-spec.ts';
 import { COMMANDS } from './commands/commands.ts';
 import { CannotRunError, UsageError } from './exit.ts';
 import { showValue } from './option-values.ts';
-import { type Resolved, refuseUnprotected, resolveOptions } from './options.ts';
+import { type Resolved, refuseHalfTls, refuseUnprotected, resolveOptions } from './options.ts';
 import { serve } from './serve.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -137,6 +137,7 @@ async function runServe(
     out(configTable(resolved));
     return 0;
   }
+  refuseHalfTls(resolved.config);
   refuseUnprotected(resolved.config);
   if (forked) {
     throw new CannotRunError(

@@ -25,6 +25,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = { MS: 1, S: 1000, M: 60
 export function parseValue(option: OptionSpec, text: string): OptionValue | undefined {
   switch (option.type) {
     case 'text':
+      if (text === option.empty) return '';
       return option.form.pattern.test(text) ? text : undefined;
     case 'integer':
       return within(option, /^\d{1,15}$/.test(text) ? Number(text) : undefined);
@@ -66,7 +67,7 @@ function within(bounds: { min: number; max: number }, value?: number): number | 
 export function accepted(option: OptionSpec): string {
   switch (option.type) {
     case 'text':
-      return option.form.words;
+      return option.form.words + (option.empty === undefined ? '' : `, or ${option.empty}`);
     case 'integer':
       return `a whole number from ${option.min} to ${option.max}`;
     case 'size':
@@ -88,6 +89,7 @@ export function accepted(option: OptionSpec): string {
 /** A value as it may be written on the command line; an empty list shows as `none`. */
 export function showValue(option: OptionSpec, value: OptionValue): string {
   if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (option.type === 'text' && value === '') return option.empty ?? '';
   if (typeof value === 'string') return value;
   if (typeof value !== 'number') return value.length === 0 ? 'none' : value.join(',');
   if (option.type === 'size') return value === 0 ? (option.zero ?? '0B') : showSize(value);

@@ -82,19 +82,28 @@ function take(option: OptionSpec, text: string, name: string): OptionValue {
   throw new UsageError(`${name} takes ${accepted(option)}, not ${given}${hint}`);
 }
 
+/** Throws a UsageError where one of the two files of TLS is missing. */
+export function refuseHalfTls({ tlsCertPath, tlsKeyPath }: Config): void {
+  if ((tlsCertPath === '') === (tlsKeyPath === '')) return;
+  const [given, missing] = tlsCertPath === '' ? ['key', 'cert'] : ['cert', 'key'];
+  throw new UsageError(`--tls-${given} needs --tls-${missing} beside it; give both or neither`);
+}
+
 /**
- * Throws a CannotRunError when the server would listen beyond loopback without having been allowed
- * to: then anybody who reaches the port may read and write.
+ * Throws a CannotRunError when the server would listen beyond loopback with no tokens and without
+ * having been allowed to: then anybody who reaches the port may read and write.
  */
 export function refuseUnprotected(config: Config): void {
-  if (config.allowUnprotected || isLoopback(config.host)) return;
+  const { tokenFilePath, allowUnprotected, host } = config;
+  if (tokenFilePath !== '' || allowUnprotected || isLoopback(host)) return;
   throw new CannotRunError(
-    `--host ${config.host} is reachable from other machines and nothing protects the cache there; ` +
-      'listen on 127.0.0.1, or pass --allow-unprotected',
+    `--host ${host} is reachable from other machines and nothing protects the cache there; ` +
+      'listen on 127.0.0.1, pass --token-file, or pass --allow-unprotected',
   );
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches `host`. */
+export function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === '::1' || host.toLowerCase() === 'localhost';
 }

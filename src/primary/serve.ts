@@ -6,6 +6,9 @@ import { isIPv6 } from 'node:net';
 import { type Logger, pino } from 'pino';
 import type { Config } from '../protocol/config.ts';
 import { PACKAGE_VERSION } from '../protocol/package-version.ts';
+import { AccessFiles } from './access/access-files.ts';
+import { AccessReload } from './access/access-reload.ts';
+import { warnOfExposure } from './access/exposure.ts';
 import { ControlServer } from './control/control-server.ts';
 import { StoreService } from './control/store-service.ts';
 import { DamagedStoreError } from './directory/damaged-store.ts';
@@ -34,19 +37,31 @@ type StopSignal = 'SIGINT' | 'SIGTERM';
 export async function serve(config: Config): Promise<number> {
   const log = pino({ level: config.logLevel, base: { pid: process.pid } });
   const stop = awaitStop();
+  const access = await AccessFiles.read(config, log);
+  const reload = new AccessReload(access, log);
+  // From here on, since opening a large store takes a while.
+  reload.listen();
   const onDamage = config.onCorruption === 'fresh' ? freshStart(log) : undefined;
   const directory = await openDirectory(config.dbPath, onDamage);
   try {
     await reportQuarantine(directory.quarantinePath, log);
-    return await serveDirectory(config, directory, stop, log);
+    return await serveDirectory(config, directory, { access, reload }, stop, log);
   } finally {
+    reload.stop();
     await directory.release();
   }
+}
+
+/** Who may do what, and how it is read again. */
+interface ServedAccess {
+  readonly access: AccessFiles;
+  readonly reload: AccessReload;
 }
 
 async function serveDirectory(
   config: Config,
   directory: StoreDirectory,
+  { access, reload }: ServedAccess,
   stop: Promise<StopSignal>,
   log: Logger,
 ): Promise<number> {
@@ -56,11 +71,12 @@ async function serveDirectory(
   const { indexPath, segmentsPath } = directory;
   const supervisor = new Supervisor({
     workers: config.workers,
-    welcome: { config, segmentsPath, version: PACKAGE_VERSION },
+    welcome: { config, access: access.current, segmentsPath, version: PACKAGE_VERSION },
     indexPath,
     listening,
     log,
   });
+  reload.tell(supervisor);
   const onDrop = (segment: number): void => supervisor.dropSegment(segment);
   const open = (openedDirectory: StoreDirectory): Promise<Storage> =>
     Storage.open({
@@ -132,16 +148,12 @@ function freshStart(log: Logger): OnDamage {
 /** Tells the log, and the process manager that may wait for it (pm2's `wait_ready`). */
 function announce(config: Config, port: number, directory: StoreDirectory, log: Logger): void {
   const host = isIPv6(config.host) ? `[${config.host}]` : config.host;
-  const url = `http://${host}:${port}`;
+  const url = `${config.tlsCertPath === '' ? 'http' : 'https'}://${host}:${port}`;
   log.info(
     { url, workers: config.workers, directory: directory.path, version: PACKAGE_VERSION },
     `listening on ${url}`,
   );
-  if (config.getAdmin) {
-    log.warn(
-      'whoever reaches this port may clear the cache with GET /clear; --get-admin off allows POST only',
-    );
-  }
+  warnOfExposure(config, log);
   process.send?.('ready');
 }
 

@@ -3,6 +3,7 @@
  * stops. Also what needs all of them: the sum of their counters, messages to everyone.
  */
 import type { Logger } from 'pino';
+import type { Access } from '../protocol/access.ts';
 import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
 import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
@@ -23,6 +24,7 @@ export interface SupervisorOptions {
 /** GET /stat waits this long for a worker, then takes what it last reported. */
 const COLLECT_MS = 200;
 const SEAL_ALL_MS = 5000;
+const TAKE_ACCESS_MS = 5000;
 /** A worker that dies sooner after it was ready counts as failing to start. */
 const EARLY_DEATH_MS = 1000;
 /** So many early deaths before the server has started mean that it cannot. */
@@ -39,6 +41,7 @@ export class Supervisor {
   readonly #retiredSavings = new Savings();
   #storage: Storage | undefined;
   #lastWriter = 0;
+  #access: Access;
   /** Workers that are still to be started, after the early death of another. */
   readonly #backOffs = new Set<NodeJS.Timeout>();
   #earlyDeaths = 0;
@@ -47,6 +50,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#access = options.welcome.access;
     const { indexPath, listening, log } = options;
     this.#starter = new WorkerStarter({ indexPath, listeningFd: listening.fd, log });
   }
@@ -106,6 +110,20 @@ export class Supervisor {
     );
   }
 
+  /** Tells all workers, and those to come; one that does not obey is replaced. */
+  async takeAccess(access: Access): Promise<void> {
+    this.#access = access;
+    await Promise.all(
+      [...this.#workers].map((worker) =>
+        worker.session.takeAccess(access, TAKE_ACCESS_MS).catch((error: unknown) => {
+          if (this.#isStopping) return;
+          this.#options.log.warn({ err: error }, 'a worker did not take the tokens and is killed');
+          worker.kill();
+        }),
+      ),
+    );
+  }
+
   /**
    * Asks all workers to finish and leave; kills those that have not after `timeoutMs`. The socket is
    * closed here first and by the workers last, so that no connection waits with nobody to accept it.
@@ -138,7 +156,7 @@ export class Supervisor {
       return;
     }
     const worker = new WorkerProcess(started, {
-      welcome: { ...this.#options.welcome, writer: this.#lastWriter },
+      welcome: { ...this.#options.welcome, access: this.#access, writer: this.#lastWriter },
       storage: this.#storage,
       sumCounters: () => this.sumCounters(),
       sumSavings: () => this.sumSavings(),

@@ -2,7 +2,10 @@
  * The one schema of options: name, default, bounds, unit, help text. The command line, the environment
  * variables, validation, `--help`, `--print-config` and docs/configuration.md are made from it.
  */
+import type { Form, OptionSpec } from './option-spec.ts';
 import { processors } from './processors.ts';
+
+export { environmentName, type OptionSpec } from './option-spec.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -41,84 +44,19 @@ export interface Config {
   readonly handEntriesPerSecond: number;
   readonly bodyBytesMax: number;
   readonly jsonBytesMax: number;
+  /** Empty where nobody needs a token. */
+  readonly tokenFilePath: string;
   readonly allowUnprotected: boolean;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly getAdmin: boolean;
   readonly bodyCsp: string;
+  /** Both are given, or both are empty. */
+  readonly tlsCertPath: string;
+  readonly tlsKeyPath: string;
   readonly drainTimeoutMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
-
-interface OptionBase<T> {
-  readonly name: keyof Config;
-  /** The long flag without dashes; the environment variable is `BIGCACHE_<FLAG>`. */
-  readonly flag: string;
-  /** Another spelling of the flag. */
-  readonly alias?: string;
-  /** Further environment variables, weaker than `BIGCACHE_<FLAG>`. */
-  readonly envAliases?: readonly string[];
-  readonly default: T;
-  /** What the default is called where its value depends on the machine. */
-  readonly defaultText?: string;
-  readonly help: string;
-}
-
-/** What a text, or each item of a list, looks like. */
-interface Form {
-  readonly pattern: RegExp;
-  /** In words, after "takes". */
-  readonly words: string;
-}
-
-interface TextOption extends OptionBase<string> {
-  readonly type: 'text';
-  readonly form: Form;
-}
-interface IntegerOption extends OptionBase<number> {
-  readonly type: 'integer';
-  readonly min: number;
-  readonly max: number;
-}
-/**
- * Bytes; a unit may follow: KB, MB, GB, TB are powers of 1000, KiB, MiB, GiB, TiB of 1024. 0 stands
- * for no limit, or for a value that is found when the server starts, and cannot be given as a number.
- */
-interface SizeOption extends OptionBase<number> {
-  readonly type: 'size';
-  /** The word that stands for 0, where 0 may be asked for. */
-  readonly zero?: string;
-  readonly min: number;
-  readonly max: number;
-}
-/** Milliseconds; given as a number of seconds or with a unit: ms, s, m. */
-interface DurationOption extends OptionBase<number> {
-  readonly type: 'duration';
-  readonly min: number;
-  readonly max: number;
-}
-interface ChoiceOption extends OptionBase<string> {
-  readonly type: 'choice';
-  readonly choices: readonly string[];
-}
-interface SwitchOption extends OptionBase<boolean> {
-  /** `on` or `off`; without a value, `on`. */
-  readonly type: 'switch';
-}
-interface ListOption extends OptionBase<readonly string[]> {
-  /** Separated by commas. */
-  readonly type: 'list';
-  readonly form: Form;
-}
-
-export type OptionSpec =
-  | TextOption
-  | IntegerOption
-  | SizeOption
-  | DurationOption
-  | ChoiceOption
-  | SwitchOption
-  | ListOption;
 
 const PATH: Form = { pattern: /^[^\p{Cc}]+$/u, words: 'a path' };
 const ADDRESS: Form = { pattern: /^[^\s\p{Cc}/]+$/u, words: 'an IP address or a host name' };
@@ -131,11 +69,6 @@ const ORIGIN: Form = {
   words: 'origins as https://example.org, without a path',
 };
 const HEADER: Form = { pattern: /^[\x20-\x7e]+$/, words: 'printable ASCII' };
-
-/** The variable that sets an option: `BIGCACHE_` and the flag, upper-cased, dashes underscored. */
-export function environmentName(option: OptionSpec): string {
-  return `BIGCACHE_${option.flag.toUpperCase().replaceAll('-', '_')}`;
-}
 
 export const OPTIONS: readonly OptionSpec[] = [
   {
@@ -153,7 +86,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     type: 'text',
     form: ADDRESS,
     default: '127.0.0.1',
-    help: 'address to listen on; beyond loopback needs --allow-unprotected',
+    help: 'address to listen on; beyond loopback needs --token-file or --allow-unprotected',
   },
   {
     name: 'dbPath',
@@ -269,6 +202,15 @@ export const OPTIONS: readonly OptionSpec[] = [
     help: 'largest JSON body',
   },
   {
+    name: 'tokenFilePath',
+    flag: 'token-file',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'JSON file of the tokens that clients need, and of what each may do; read again on SIGHUP',
+  },
+  {
     name: 'allowUnprotected',
     flag: 'allow-unprotected',
     type: 'switch',
@@ -305,6 +247,24 @@ export const OPTIONS: readonly OptionSpec[] = [
     form: HEADER,
     default: "sandbox; default-src 'none'",
     help: 'Content-Security-Policy of raw bodies; none sends no such header',
+  },
+  {
+    name: 'tlsCertPath',
+    flag: 'tls-cert',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'certificate, PEM, with those above it; HTTPS is spoken then; read again on SIGHUP',
+  },
+  {
+    name: 'tlsKeyPath',
+    flag: 'tls-key',
+    type: 'text',
+    form: PATH,
+    empty: 'none',
+    default: '',
+    help: 'private key of the certificate, PEM without a passphrase; read again on SIGHUP',
   },
   {
     name: 'drainTimeoutMs',

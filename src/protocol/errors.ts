@@ -150,6 +150,27 @@ export const ERRORS = {
     status: 404,
     detail: 'There is no such purge, or its report is kept no longer.',
   },
+  TOKEN_REQUIRED: {
+    wire: 46,
+    status: 401,
+    detail: 'A token is needed: Authorization: Bearer, or Basic with the token as password.',
+  },
+  TOKEN_REFUSED: { wire: 47, status: 401, detail: 'The token is none that is known here.' },
+  SCOPE_REFUSED: {
+    wire: 48,
+    status: 403,
+    detail: 'The token does not have the scope that this needs.',
+  },
+  KEY_REFUSED: {
+    wire: 49,
+    status: 403,
+    detail: 'The token is for other keys; see its keyPrefix in the token file.',
+  },
+  STORE_WIDE_REFUSED: {
+    wire: 50,
+    status: 403,
+    detail: 'A token with a keyPrefix may not do what concerns the store as a whole.',
+  },
   DISK_FULL: { wire: 33, status: 507, detail: 'There is no room on the disk for this entry.' },
 } as const satisfies Record<string, ErrorSpec>;
 

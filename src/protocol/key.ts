@@ -87,6 +87,21 @@ function splitTarget(target: string): KeyParts {
   return { path: decodePath(rawPath.slice(0, encodedMark.index)), query: normaliseQuery(query) };
 }
 
+/**
+ * Whether canonical keys can begin with `prefix`: `a/`, `list?page=`. Dot segments are not judged.
+ */
+export function isCanonicalPrefix(prefix: string): boolean {
+  if (prefix === '' || isTooLong(prefix)) return false;
+  const mark = prefix.indexOf('?');
+  const path = mark === -1 ? prefix : prefix.slice(0, mark);
+  if (path.startsWith('/') || FORBIDDEN_IN_PATH.test(path)) return false;
+  if (mark === -1) return true;
+  const query = prefix.slice(mark + 1);
+  return (
+    !path.endsWith('/') && (query === '' || QUERY.test(query)) && query === normaliseQuery(query)
+  );
+}
+
 function isTooLong(text: string): boolean {
   // Three bytes of UTF-8 are the most that one UTF-16 unit needs.
   return text.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(text) > KEY_BYTES_MAX;

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { Packr, Unpackr } from 'msgpackr';
+import { isAccess } from './access.ts';
 import { COUNTERS } from './counters.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
@@ -51,6 +52,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.sealAll]: [],
   [Opcode.dropSegment]: [isInteger],
   [Opcode.retireSegment]: [isInteger],
+  [Opcode.access]: [isAccess],
   [Opcode.get]: [isKey],
   [Opcode.put]: [isKey, isRecord, isCondition],
   [Opcode.delete]: [isKey, isCondition],

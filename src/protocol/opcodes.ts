@@ -20,6 +20,7 @@ export const Opcode = {
   sealAll: 10,
   dropSegment: 11,
   retireSegment: 12,
+  access: 13,
   // The store, from the worker.
   get: 16,
   put: 17,

@@ -3,12 +3,19 @@
  * guards, the routes. It opens no port itself, so tests can inject requests.
  */
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify';
+import type { TlsPair } from '../protocol/access.ts';
 import { BigCacheError } from '../protocol/errors.ts';
 import { Uploads } from './body/uploads.ts';
-import { answerClientError, closeIdleOnClose, installExpectations } from './connection.ts';
+import {
+  answerClientError,
+  closeIdleOnClose,
+  cutSilentOnClose,
+  installExpectations,
+} from './connection.ts';
 import type { AppDeps, RouteDeps } from './deps.ts';
 import { Inspector } from './json/inspector.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { installAuthorisation } from './plugins/authorisation.ts';
 import { installErrors, sendError } from './plugins/errors.ts';
 import { installGuards } from './plugins/guards.ts';
 import { installMethods } from './plugins/methods.ts';
@@ -29,15 +36,18 @@ export type { AppDeps } from './deps.ts';
 
 const NO_QUERY: Readonly<Record<string, never>> = Object.freeze({});
 
-function createFastify(limits: Limits): FastifyInstance {
+function createFastify(limits: Limits, tls: TlsPair | null): FastifyInstance {
+  const http = {
+    maxHeaderSize: limits.headBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: limits.connectionsCheckMs,
+    // A missing Host is answered by the guards, which say why.
+    requireHostHeader: false,
+  };
+  const https = { ...http, ...tls, handshakeTimeout: limits.headersTimeoutMs };
   return Fastify({
-    http: {
-      maxHeaderSize: limits.headBytesMax,
-      headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: limits.connectionsCheckMs,
-      // A missing Host is answered by the guards, which say why.
-      requireHostHeader: false,
-    },
+    // The type of `http` is that of both: https.Server has all that is used of http.Server here.
+    ...(tls === null ? { http } : ({ https } as object)),
     // No limit on a whole request, which would cut steady uploads: Uploads watches their progress.
     requestTimeout: 0,
     // Cuts whoever takes nothing of an answer, whatever it is; each byte that moves starts it anew.
@@ -67,22 +77,25 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   const limits: Limits = { ...DEFAULT_LIMITS, ...deps.limits };
   const shared: RouteDeps = {
     ...deps,
+    tls: deps.tls ?? null,
     now: deps.now ?? Date.now,
     limits,
     uploads: deps.uploads ?? new Uploads(limits),
     inspector: new Inspector(),
   };
-  const app = createFastify(limits);
+  const app = createFastify(limits, deps.tls ?? null);
   installExpectations(app.server);
   closeIdleOnClose(app);
+  cutSilentOnClose(app);
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   installErrors(app, deps.log, limits.lingerMs);
   installMethods(app, limits.lingerMs);
   installGuards(app, shared);
+  installAuthorisation(app, deps.tokens);
   const routes: FastifyPluginAsync = async (scope) => {
-    await describeRoutes(scope, deps.version);
+    await describeRoutes(scope, shared);
     const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes];
     all.push(entryRoutes, leaseRoutes, statsRoutes);
     all.push(purgeRoutes, explainRoutes);

@@ -3,6 +3,7 @@
  * request, and to expectations.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BigCacheError } from '../protocol/errors.ts';
@@ -22,9 +23,14 @@ function isAnswering(socket: Socket & { _httpMessage?: ServerResponse | null }):
   return socket._httpMessage?.headersSent === true;
 }
 
+/** A fault of what was sent, as opposed to one of the connection, or of TLS before HTTP began. */
+function isFaultOfRequest(code: string | undefined): boolean {
+  return code?.startsWith('HPE_') === true || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
 /** Answers what could not be parsed, then closes; where an answer has begun it only closes. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+  if (!isFaultOfRequest(error.code) || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
   }
@@ -74,5 +80,56 @@ export function closeIdleOnClose(app: FastifyInstance): void {
     server.once('close', () => clearInterval(timer));
     if (!server.listening) clearInterval(timer);
     done();
+  });
+}
+
+/** How long a connection on which no request has come may stay when the server stops. */
+const SILENT_AT_STOP_MS = 1000;
+
+type HttpSocket = Socket & { _httpMessage?: ServerResponse | null };
+
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+
+/**
+ * Cuts, while the server stops, connections on which nobody has asked for anything: new ones, those in
+ * the middle of a head or of a TLS handshake. Node takes none of them for idle, and would wait.
+ */
+export function cutSilentOnClose(app: FastifyInstance): void {
+  const sockets = new Set<HttpSocket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  const server: unknown = app.server;
+  if (server instanceof HttpsServer) trackHandshakes(server, sockets, track);
+  app.server.on('connection', track);
+  app.addHook('preClose', (done) => {
+    const timer = setTimeout(() => {
+      for (const socket of sockets) if (!socket._httpMessage) socket.destroy();
+    }, SILENT_AT_STOP_MS);
+    app.server.once('close', () => clearTimeout(timer));
+    if (!app.server.listening) clearTimeout(timer);
+    done();
+  });
+}
+
+/** Has the socket that TLS is spoken on take the place of the bare one, which no request comes on. */
+function trackHandshakes(
+  server: HttpsServer,
+  sockets: Set<HttpSocket>,
+  track: (socket: Socket) => void,
+): void {
+  const bareByPeer = new Map<string, Socket>();
+  server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
+    bareByPeer.set(peer, socket);
+    socket.once('close', () => {
+      if (bareByPeer.get(peer) === socket) bareByPeer.delete(peer);
+    });
+  });
+  server.on('secureConnection', (socket) => {
+    track(socket);
+    const bare = bareByPeer.get(peerOf(socket));
+    if (bare !== undefined) sockets.delete(bare);
   });
 }

@@ -1,9 +1,11 @@
 /** What an HTTP worker's application is built from, and what its routes share. */
 import type { BaseLogger } from 'pino';
+import type { TlsPair } from '../protocol/access.ts';
 import type { Config } from '../protocol/config.ts';
 import type { Counters } from '../protocol/counters.ts';
 import type { LeaseSums } from '../protocol/lease-counts.ts';
 import type { Savings } from '../protocol/savings.ts';
+import type { Tokens } from './access/tokens.ts';
 import type { Uploads } from './body/uploads.ts';
 import type { Inspector } from './json/inspector.ts';
 import type { Limits } from './limits.ts';
@@ -16,6 +18,10 @@ export type Log = Pick<BaseLogger, 'error' | 'warn' | 'info' | 'debug'>;
 export interface AppDeps {
   readonly store: Store;
   readonly config: Config;
+  /** Those that are in force, which may be replaced by others. */
+  readonly tokens: Tokens;
+  /** What HTTPS is spoken with; without it HTTP is spoken in the clear. */
+  readonly tls?: TlsPair | null;
   /** This worker's own counters, which its routes raise. */
   readonly counters: Counters;
   /** The counters of all processes together. */

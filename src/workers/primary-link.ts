@@ -3,6 +3,7 @@
  * worker is built; what comes before finds a worker that has nothing to give.
  */
 import type { Duplex } from 'node:stream';
+import type { Access } from '../protocol/access.ts';
 import { Channel, type IncomingRequest } from '../protocol/channel.ts';
 import { type Counters, countersToList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
@@ -24,6 +25,8 @@ export interface WorkerDuties {
   leaseGranted(key: string, waiter: number, token: string): void;
   /** The entry has come for which requests wait here; without a record, they wait for nothing more. */
   leaseSettled(key: string, record: Buffer | null): void;
+  /** Who may do what from the next request on. */
+  takeAccess(access: Access): void;
   /** The channel has ended: the primary is gone. */
   primaryGone(): void;
 }
@@ -37,6 +40,7 @@ const NO_DUTIES: WorkerDuties = {
   savings: () => new Savings(),
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
+  takeAccess: () => undefined,
   primaryGone: () => process.exit(1),
 };
 
@@ -44,6 +48,8 @@ export class PrimaryLink {
   readonly channel: Channel;
   #duties: WorkerDuties = NO_DUTIES;
   #hitsReported = 0;
+  /** What came while the worker was still being built. */
+  #accessToTake: Access | undefined;
 
   constructor(stream: Duplex) {
     this.channel = new Channel(stream, {
@@ -55,6 +61,9 @@ export class PrimaryLink {
 
   take(duties: WorkerDuties): void {
     this.#duties = duties;
+    if (this.#accessToTake === undefined) return;
+    duties.takeAccess(this.#accessToTake);
+    this.#accessToTake = undefined;
   }
 
   /** Tells the primary the counters since this worker's start, which is also its sign of life. */
@@ -72,7 +81,12 @@ export class PrimaryLink {
   }
 
   #serve(request: IncomingRequest): void {
-    if (request.opcode === Opcode.collect) {
+    if (request.opcode === Opcode.access) {
+      const access = request.fields[0] as Access;
+      if (this.#duties === NO_DUTIES) this.#accessToTake = access;
+      else this.#duties.takeAccess(access);
+      request.reply(true);
+    } else if (request.opcode === Opcode.collect) {
       this.#reportSavings();
       request.reply(countersToList(this.#duties.counters()));
     } else if (request.opcode === Opcode.sealAll) {

@@ -2,12 +2,15 @@
  * One worker's life: builds the store and the HTTP app, listens, reports each second, drains.
  */
 import { once } from 'node:events';
+import { Server as HttpsServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Access } from '../protocol/access.ts';
 import { type Counters, countersFromList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
 import { leaseSumsFromList } from '../protocol/lease-counts.ts';
+import { loggedKey } from '../protocol/logged-key.ts';
 import { Opcode } from '../protocol/opcodes.ts';
 import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
@@ -17,6 +20,7 @@ import { SegmentLog } from '../segments/segment-log.ts';
 import { SlabPool } from '../segments/slabs.ts';
 import { WarmSet } from '../segments/warm-set.ts';
 import { stopAccepting } from './accepting.ts';
+import { Tokens } from './access/tokens.ts';
 import { buildApp } from './app.ts';
 import { Uploads } from './body/uploads.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -42,6 +46,7 @@ class RunningWorker {
   readonly #welcome: Welcome;
   readonly #log: Logger;
   readonly #counters: Counters = newCounters();
+  readonly #tokens: Tokens;
   readonly #segments: SegmentLog;
   readonly #descriptors: Descriptors;
   readonly #uploads = new Uploads(DEFAULT_LIMITS);
@@ -54,6 +59,7 @@ class RunningWorker {
     this.#link = link;
     this.#welcome = welcome;
     this.#log = log;
+    this.#tokens = new Tokens(welcome.access.tokens);
     const index = new ChannelIndex(link.channel);
     this.#index = index;
     this.#segments = new SegmentLog({
@@ -83,6 +89,7 @@ class RunningWorker {
       savings: () => this.#savings,
       leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
       leaseSettled: (key, record) => index.waiting.settled(key, record),
+      takeAccess: (access) => this.#takeAccess(access),
       primaryGone: () => this.#orphaned(),
     });
   }
@@ -105,12 +112,14 @@ class RunningWorker {
       warm,
       now: Date.now,
       onDamage: (key, what) => {
-        this.#log.error({ key: key.slice(0, 200), what }, 'a damaged entry was dropped');
+        this.#log.error({ key: loggedKey(key), what }, 'a damaged entry was dropped');
       },
     });
     return buildApp({
       store,
       config: this.#welcome.config,
+      tokens: this.#tokens,
+      tls: this.#welcome.access.tls,
       counters: this.#counters,
       collectCounters: async () => {
         return countersFromList(await this.#link.channel.request(Opcode.sumCounters));
@@ -123,6 +132,15 @@ class RunningWorker {
       version: this.#welcome.version,
       isDraining: () => this.#isDraining,
       uploads: this.#uploads,
+    });
+  }
+
+  /** Open connections keep the certificate that they began with. */
+  #takeAccess({ tokens, tls }: Access): void {
+    this.#tokens.replace(tokens);
+    if (tls === null) return;
+    void this.#app.then(({ server }) => {
+      if (server instanceof HttpsServer) server.setSecureContext(tls);
     });
   }
 
@@ -174,4 +192,5 @@ const LEAVING = {
   savings: () => new Savings(),
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
+  takeAccess: () => undefined,
 };

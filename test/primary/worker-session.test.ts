@@ -1,10 +1,12 @@
 /** The primary's end of a worker's channel: what it serves, refuses and passes on. */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkerSession } from '../../src/primary/channel/worker-session.ts';
 import { openDirectory } from '../../src/primary/directory/directory.ts';
 import { SegmentState } from '../../src/primary/store/segment-stats.ts';
 import { Storage } from '../../src/primary/store/storage.ts';
+import { OPEN_ACCESS } from '../../src/protocol/access.ts';
 import { Channel } from '../../src/protocol/channel.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
 import { encodeFrame } from '../../src/protocol/frame.ts';
@@ -31,11 +33,12 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
   });
   const events: unknown[] = [];
   const notices: [OpcodeValue, readonly unknown[]][] = [];
+  const asked: [OpcodeValue, readonly unknown[]][] = [];
   const [primaryEnd, workerEnd] = streamPair();
   const { segmentsPath } = directory;
   const session = new WorkerSession({
     stream: primaryEnd,
-    welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1' },
+    welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1', access: OPEN_ACCESS },
     storage,
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
     sumSavings: async () => Savings.fromList(['a', 2, 30]),
@@ -48,7 +51,10 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     },
   });
   const worker = new Channel(workerEnd, {
-    onRequest: ({ opcode, reply }) => reply(opcode === Opcode.collect ? [1, 2, 3, 4] : true),
+    onRequest: ({ opcode, fields, reply }) => {
+      asked.push([opcode, fields]);
+      reply(opcode === Opcode.collect ? [1, 2, 3, 4] : true);
+    },
     onNotice: (opcode, fields) => notices.push([opcode, fields]),
     onClose: () => undefined,
   });
@@ -57,7 +63,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     await storage.close();
     await directory.release();
   });
-  return { session, worker, workerEnd, storage, events, notices };
+  return { session, worker, workerEnd, storage, events, notices, asked };
 }
 
 function isCode(code: string): (error: unknown) => boolean {
@@ -70,8 +76,19 @@ describe("a worker's session", () => {
     const welcome = await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
     assert.deepEqual(
       { ...(welcome as object), segmentsPath: '' },
-      { config: DEFAULT_CONFIG, segmentsPath: '', writer: 3, version: '1' },
+      { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath: '', writer: 3, version: '1' },
     );
+  });
+
+  it('tells a greeted worker who may do what, and greets a later one with it', async (t) => {
+    const { session, worker, asked } = await sessionOver(t);
+    const access = { tokens: [], tls: null };
+    await session.takeAccess(access, 1000);
+    assert.deepEqual(asked, []);
+    const welcome = await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
+    assert.deepEqual((welcome as { access: unknown }).access, access);
+    await session.takeAccess(OPEN_ACCESS, 1000);
+    assert.deepEqual(asked, [[Opcode.access, [OPEN_ACCESS]]]);
   });
 
   it('refuses a worker of another protocol version', async (t) => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { BigCacheError, type ErrorCode } from '../../src/protocol/errors.ts';
 import {
   isCanonicalKey,
+  isCanonicalPrefix,
   KEY_BYTES_MAX,
   keyFromTarget,
   prefixFromTarget,
@@ -176,6 +177,28 @@ test('a target without triplets and without a query is its own key, slashes at t
   fc.assert(
     fc.property(fc.stringMatching(/^[a-z0-9._~+;=:@!$&'()*,-]{1,40}$/), (path) => {
       assert.equal(read(`/${path}/`), path);
+    }),
+  );
+});
+
+test('a canonical prefix is exactly what canonical keys can begin with', () => {
+  for (const prefix of ['a', 'a/', 'a//', '?', '?x', 'a?', 'a?x=%2B', 'a?x=%2', '캐']) {
+    assert.ok(isCanonicalPrefix(prefix), prefix);
+  }
+  for (const prefix of ['', '/', '/a', 'a/?', 'a?x=%2b', 'a? ', 'a?é', 'a\n', '\ud800']) {
+    assert.equal(isCanonicalPrefix(prefix), false, JSON.stringify(prefix));
+  }
+  assert.equal(isCanonicalPrefix('k'.repeat(KEY_BYTES_MAX + 1)), false);
+  const letter = fc.constantFrom('a', 'b', '/', '?', '%', '2', 'f', 'F', '.', 'é', '😀', '\n');
+  fc.assert(
+    fc.property(fc.array(letter, { minLength: 1, maxLength: 12 }), (letters) => {
+      const text = letters.join('');
+      if (isCanonicalPrefix(text)) assert.ok(isCanonicalKey(`${text}x`), text);
+      if (!isCanonicalKey(text)) return;
+      for (let cut = 1; cut <= letters.length; cut++) {
+        const prefix = letters.slice(0, cut).join('');
+        assert.ok(isCanonicalPrefix(prefix), `${prefix} of ${text}`);
+      }
     }),
   );
 });

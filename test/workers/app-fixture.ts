@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import type { TlsPair } from '../../src/protocol/access.ts';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { leaseCountsFromList } from '../../src/protocol/lease-counts.ts';
 import { Savings } from '../../src/protocol/savings.ts';
+import { Tokens } from '../../src/workers/access/tokens.ts';
 import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
@@ -27,6 +29,9 @@ export interface FixtureOptions {
   readonly now?: () => number;
   readonly store?: MemoryStore;
   readonly uploads?: Uploads;
+  /** Those that are needed; none are unless they are given. */
+  readonly tokens?: Tokens;
+  readonly tls?: TlsPair;
 }
 
 const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
@@ -47,6 +52,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
   const deps: AppDeps = {
     store,
     config: defaultConfig(options.config),
+    tokens: options.tokens ?? new Tokens(null),
     counters,
     collectCounters: async () => counters,
     savings,
@@ -55,6 +61,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     version: '1.2.3',
     isDraining: () => made.isDraining,
     now,
+    tls: options.tls ?? null,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ERRORS } from '../../src/protocol/errors.ts';
+import { Tokens } from '../../src/workers/access/tokens.ts';
 import { fixture } from './app-fixture.ts';
 
 interface Answer {
@@ -19,6 +20,18 @@ interface Document {
   readonly openapi: string;
   readonly info: { readonly version: string };
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+interface SecuredOperation extends Operation {
+  readonly description?: string;
+  readonly security?: readonly object[];
+}
+
+interface SecuredDocument {
+  readonly components: {
+    readonly securitySchemes: Readonly<Record<string, { type: string; scheme: string }>>;
+  };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, SecuredOperation>>>>;
 }
 
 const ROUTES: Readonly<Record<string, readonly string[]>> = {
@@ -144,4 +157,25 @@ test('a key with slashes and a query works as the page sends it', async (t) => {
   const stored = await app.inject({ method: 'POST', url, headers, payload: '{"value":1}' });
   assert.equal(stored.json<{ key: string }>().key, 'catalogue/dataset/42?page=2');
   assert.equal((await app.inject({ url: '/cache/catalogue/dataset/42?page=2' })).statusCode, 200);
+});
+
+test('the document says which token a route needs, and the page can be given one', async (t) => {
+  for (const tokens of [null, []]) {
+    const { app } = fixture(t, { tokens: new Tokens(tokens) });
+    const document = (await app.inject({ url: '/openapi.json' })).json<SecuredDocument>();
+    const { bearer, basic } = document.components.securitySchemes;
+    assert.deepEqual([bearer?.type, bearer?.scheme], ['http', 'bearer']);
+    assert.deepEqual([basic?.type, basic?.scheme], ['http', 'basic']);
+    const needed = [{ bearer: [] }, { basic: [] }];
+    const clear = document.paths['/clear']?.['post'];
+    assert.deepEqual(clear?.security, tokens === null ? [{}, ...needed] : needed);
+    assert.match(clear?.description ?? '', /scope `admin` and without a keyPrefix/);
+    assert.ok(clear?.responses['401'] !== undefined);
+    const healthz = document.paths['/healthz']?.['get'];
+    assert.deepEqual(healthz?.security, []);
+    assert.equal(healthz?.responses['401'], undefined);
+    for (const url of ['/docs', '/docs/json', '/docs/static/swagger-ui-bundle.js']) {
+      assert.equal((await app.inject({ url })).statusCode, 200, url);
+    }
+  }
 });

@@ -31,11 +31,25 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     savings: () => new Savings(),
     leaseGranted: (key, waiter, token) => done.push(`grant ${key} ${waiter} ${token}`),
     leaseSettled: (key, record) => done.push(`settle ${key} ${record}`),
+    takeAccess: ({ tokens }) => done.push(`tokens ${tokens?.length}`),
     primaryGone: () => done.push('gone'),
     ...duties,
   });
   return { primary, link, done, notices };
 }
+
+const NOTHING_TO_DO: WorkerDuties = {
+  drain: () => undefined,
+  dropSegment: () => undefined,
+  retireSegment: () => undefined,
+  sealAll: async () => undefined,
+  counters: newCounters,
+  savings: () => new Savings(),
+  leaseGranted: () => undefined,
+  leaseSettled: () => undefined,
+  takeAccess: () => undefined,
+  primaryGone: () => undefined,
+};
 
 describe('a worker', () => {
   it('drains, drops and retires segments as it is told', async () => {
@@ -68,6 +82,28 @@ describe('a worker', () => {
     await primary.request(Opcode.collect);
     assert.deepEqual(notices, [[Opcode.reportSavings, [['a', 1, 30]]]]);
     link.channel.destroy();
+  });
+
+  it('takes who may do what, also what came while it was being built', async () => {
+    const { primary, link, done } = linked();
+    assert.equal(await primary.request(Opcode.access, { tokens: [], tls: null }), true);
+    assert.deepEqual(done, ['tokens 0']);
+    link.channel.destroy();
+    const [primaryEnd, workerEnd] = streamPair();
+    const early = new Channel(primaryEnd, {
+      onRequest: (request) => request.fail(new BigCacheError('INTERNAL')),
+      onNotice: () => undefined,
+      onClose: () => undefined,
+    });
+    const building = new PrimaryLink(workerEnd);
+    assert.equal(await early.request(Opcode.access, { tokens: [], tls: null }), true);
+    const taken: unknown[] = [];
+    const duties = { ...NOTHING_TO_DO, takeAccess: (access: unknown) => taken.push(access) };
+    building.take(duties);
+    assert.deepEqual(taken, [{ tokens: [], tls: null }]);
+    building.take(duties);
+    assert.equal(taken.length, 1);
+    building.channel.destroy();
   });
 
   it('answers that everything is sealed only when it is', async () => {

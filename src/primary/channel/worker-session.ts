@@ -3,6 +3,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { Access } from '../../protocol/access.ts';
 import { Channel, type IncomingRequest } from '../../protocol/channel.ts';
 import { type Counters, countersFromList, countersToList } from '../../protocol/counters.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
@@ -47,11 +48,14 @@ export class WorkerSession implements Waiting {
   /** The same of those that ask for a lease. */
   #leaseRequests: IncomingRequest[] = [];
   #isClosed = false;
+  #welcome: Welcome;
+  #isGreeted = false;
   /** What was logged last: a failed index answers every change with the same. */
   #toldCause: unknown;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#welcome = options.welcome;
     this.#channel = new Channel(options.stream, {
       onRequest: (request) => this.#serve(request),
       onNotice: (opcode, fields) => this.#notice(opcode, fields),
@@ -99,7 +103,17 @@ export class WorkerSession implements Waiting {
       );
       throw new BigCacheError('STORE_UNAVAILABLE');
     }
-    return this.#options.welcome;
+    this.#isGreeted = true;
+    return this.#welcome;
+  }
+
+  /**
+   * Tells the worker who may do what from now on; resolves when it goes by that. One that has not been
+   * greeted yet will be greeted with it.
+   */
+  async takeAccess(access: Access, deadlineMs: number): Promise<void> {
+    this.#welcome = { ...this.#welcome, access };
+    if (this.#isGreeted) await this.#channel.requestWithin(deadlineMs, Opcode.access, access);
   }
 
   async sumCounters(): Promise<number[]> {

@@ -7,6 +7,15 @@ import { COMPACT } from './compact/declare.ts';
 import { IMPORT } from './import/declare.ts';
 import { REBUILD } from './rebuild/declare.ts';
 import { RESTORE } from './restore/declare.ts';
+import { TOKEN } from './token/declare.ts';
 import { VERIFY } from './verify/declare.ts';
 
-export const COMMANDS: readonly CommandSpec[] = [IMPORT, BACKUP, RESTORE, VERIFY, REBUILD, COMPACT];
+export const COMMANDS: readonly CommandSpec[] = [
+  IMPORT,
+  BACKUP,
+  RESTORE,
+  VERIFY,
+  REBUILD,
+  COMPACT,
+  TOKEN,
+];

@@ -7,13 +7,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { loggedKey } from '../../protocol/logged-key.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { damageFoundIn } from './index/index-inspection.ts';
 import type { OpenStore } from './open-store.ts';
 import { ReopenRoom } from './reopen-room.ts';
 import { isLackOfRoom } from './room.ts';
 import { SegmentState } from './segment-stats.ts';
-import { KEY_LOGGED_LENGTH_MAX } from './space/evict-entries.ts';
 import { keysIn } from './space/segment-keys.ts';
 
 export interface HealingOptions {
@@ -157,7 +157,7 @@ export class Healing {
     const { log, directory } = this.#options;
     if (!log.isLevelEnabled('trace')) return;
     for await (const keys of keysIn(directory.segmentsPath, segment)) {
-      log.trace({ evicting: keys.map((key) => key.slice(0, KEY_LOGGED_LENGTH_MAX)) }, 'evicting');
+      log.trace({ evicting: keys.map(loggedKey) }, 'evicting');
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { allowScope } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
 import { waitSecondsOf } from '../http/lease-fields.ts';
 import { allowSlowAnswer } from '../routes/declare.ts';
@@ -27,6 +28,8 @@ export async function readLeased(
 ): Promise<LeasedAnswer | undefined> {
   const { store } = deps;
   const { socket, headers } = request.raw;
+  // Who may not store it would only keep others from it.
+  allowScope(request, 'write');
   const waitSeconds = waitSecondsOf(headers);
   let leave: (() => void) | undefined;
   const onWait = (leaveNow: () => void): void => {

@@ -14,6 +14,9 @@ import { JSON_TYPE } from '../wrapper.ts';
 /** An unread body of up to this size is drained; a larger one ends the connection. */
 const DRAIN_BYTES_MAX = 64 * 1024;
 
+/** RFC 6750 section 3 and RFC 7617 section 2; clients that know only one find it on a line of its own. */
+const CHALLENGES = ['Bearer realm="BigCache"', 'Basic realm="BigCache", charset="UTF-8"'];
+
 const bodyOf = (error: BigCacheError): Buffer => Buffer.from(JSON.stringify(error.toBody()));
 const MISS_BODY = bodyOf(new BigCacheError('CACHE_MISS'));
 const EXPIRED_BODY = bodyOf(new BigCacheError('CACHE_EXPIRED'));
@@ -91,6 +94,7 @@ export function sendError(
     closeLingering(request.raw, raw, lingerMs);
   }
   if (error.status === 503) raw.setHeader('retry-after', '1');
+  if (error.status === 401) raw.setHeader('www-authenticate', CHALLENGES);
   const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) raw.setHeader(name, value);

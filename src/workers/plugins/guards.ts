@@ -27,8 +27,8 @@ function codingError(coding: string): BigCacheError | undefined {
 }
 
 /**
- * What Node's parser lets through although RFC 9112 does not: two Hosts (section 3.2), versions other
- * than 1.x, transfer codings other than chunked (section 6.1), targets that are no path.
+ * What Node's parser lets through although RFC 9112 does not: two Hosts (section 3.2), two
+ * Authorizations, of which a proxy in front may have looked at the other one, versions other than 1.x, transfer codings other than chunked (section 6.1), targets that are no path.
  */
 function framingError(raw: IncomingMessage, headerCountMax: number): BigCacheError | undefined {
   const { rawHeaders, headers, url } = raw;
@@ -39,15 +39,20 @@ function framingError(raw: IncomingMessage, headerCountMax: number): BigCacheErr
     );
   }
   let hosts = 0;
+  let authorizations = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at];
     if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    else if (name?.length === 13 && name.toLowerCase() === 'authorization') authorizations += 1;
   }
   if (raw.httpVersionMajor !== 1) {
     return new BigCacheError('REQUEST_INVALID', 'Only HTTP/1.0 and HTTP/1.1 are spoken here.');
   }
   if (hosts > 1 || (hosts === 0 && raw.httpVersionMinor !== 0)) {
     return new BigCacheError('REQUEST_INVALID', 'A request has one Host header.');
+  }
+  if (authorizations > 1) {
+    return new BigCacheError('REQUEST_INVALID', 'A request has at most one Authorization header.');
   }
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding !== 'chunked') {

@@ -15,6 +15,8 @@ interface AdminAction {
   run(): Promise<void>;
 }
 
+const ADMIN = { access: 'admin', storeWide: true } as const;
+
 function declareAction(app: FastifyInstance, action: AdminAction): void {
   const { url, summary, message } = action;
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -26,10 +28,14 @@ function declareAction(app: FastifyInstance, action: AdminAction): void {
   app.route({
     method: 'POST',
     url,
+    config: ADMIN,
     schema: {
       summary,
       tags: ['administration'],
-      response: { ...answers, ...errorAnswers('PURGES_PENDING', ...CHANGE_ERRORS) },
+      response: {
+        ...answers,
+        ...errorAnswers('PURGES_PENDING', 'STORE_WIDE_REFUSED', ...CHANGE_ERRORS),
+      },
     },
     handler,
   });
@@ -37,14 +43,19 @@ function declareAction(app: FastifyInstance, action: AdminAction): void {
   app.route({
     method: 'GET',
     url,
-    config: { changesOnGet: true },
+    config: { ...ADMIN, changesOnGet: true },
     schema: {
       summary: `${summary} (the original's form)`,
       description: 'Refused to browsers, so not from this page either: use POST.',
       tags: ['administration'],
       response: {
         ...answers,
-        ...errorAnswers('PURGES_PENDING', 'ADMIN_GET_REFUSED', ...CHANGE_ERRORS),
+        ...errorAnswers(
+          'PURGES_PENDING',
+          'ADMIN_GET_REFUSED',
+          'STORE_WIDE_REFUSED',
+          ...CHANGE_ERRORS,
+        ),
       },
     },
     handler,

@@ -2,7 +2,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { keyFromTarget } from '../../protocol/key.ts';
 import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { Kind } from '../../protocol/record.ts';
 import { Upload } from '../body/upload.ts';
@@ -12,7 +11,7 @@ import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
-import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import { getAndHead, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
@@ -118,7 +117,7 @@ function sendStored(reply: FastifyReply, stored: StoredValue, upload: Upload): v
 }
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const key = keyAfter(MOUNT, request, 'write');
   const token = leaseTokenOf(request.raw.headers);
   requireJson(request.headers);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
@@ -143,7 +142,7 @@ export async function removeEntry(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const key = keyFromTarget(targetAfter(mount, request), 'write');
+  const key = keyAfter(mount, request, 'write');
   if (!(await deps.store.delete(key))) throw new BigCacheError('DELETE_MISS');
   deps.counters.delete += 1;
   sendJson(reply, { message: `'${key}' removed from cache.` });
@@ -163,6 +162,7 @@ export const removeEntrySchema = {
 export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: `${MOUNT}*`,
+    config: { access: 'read' },
     schema: {
       summary: 'Read a JSON entry',
       tags: ['entries'],
@@ -178,7 +178,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: `${MOUNT}*`,
-    config: { body: CacheBody, consumes: ['application/json'] },
+    config: { access: 'write', body: CacheBody, consumes: ['application/json'] },
     schema: {
       summary: 'Store a JSON entry',
       tags: ['entries'],
@@ -202,6 +202,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'DELETE',
     url: `${MOUNT}*`,
+    config: { access: 'write' },
     schema: removeEntrySchema,
     handler: (request, reply) => removeEntry(deps, MOUNT, request, reply),
   });

@@ -2,6 +2,8 @@
 import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
+import { type KeyUse, keyFromTarget } from '../../protocol/key.ts';
+import { allowKey } from '../access/principal.ts';
 import { sendBytes, writeHead } from '../send.ts';
 import { JSON_TYPE } from '../wrapper.ts';
 
@@ -24,6 +26,17 @@ export function targetAfter(mount: string, request: FastifyRequest): string {
   const target = request.raw.url ?? '';
   if (!target.startsWith(mount)) throw new BigCacheError('NOT_FOUND');
   return target.slice(mount.length);
+}
+
+/**
+ * The canonical key after `mount` in the request's target, which the asker may touch.
+ *
+ * Throws BigCacheError: what keyFromTarget and targetAfter throw, and KEY_REFUSED.
+ */
+export function keyAfter(mount: string, request: FastifyRequest, use: KeyUse): string {
+  const key = keyFromTarget(targetAfter(mount, request), use);
+  allowKey(request, key);
+  return key;
 }
 
 /**

@@ -1,10 +1,17 @@
 /** `/docs` and `/openapi.json`: the description of all routes, generated from their schemas. */
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifySchema,
+  RouteOptions,
+} from 'fastify';
 import { Type } from 'typebox';
+import type { RouteDeps } from '../deps.ts';
 import { getAndHead, sendJson } from './declare.ts';
-import { errorAnswers } from './schemas.ts';
+import { openErrorAnswers } from './schemas.ts';
 
 /** The page loads nothing from elsewhere; Swagger UI sets style attributes. */
 const PAGE_CSP = [
@@ -32,22 +39,57 @@ function documentedUrl(url: string, schema: FastifySchema): string {
   return name === undefined ? url : url.replace('*', `{${name}}`);
 }
 
+/** The two ways in which a token is sent; the page offers both under Authorize. */
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A token of the token file.' },
+  basic: { type: 'http', scheme: 'basic', description: 'Any user; the token is the password.' },
+} as const;
+const WITH_TOKEN = [{ bearer: [] }, { basic: [] }];
+
+/** What a route says about tokens, as the document shows it. */
+function documentedAccess(
+  schema: FastifySchema,
+  { access, storeWide }: FastifyContextConfig,
+  areTokensNeeded: boolean,
+): FastifySchema {
+  if (access === undefined || access === 'open') return { ...schema, security: [] };
+  const need =
+    `Where tokens are needed: one with the scope \`${access}\`` +
+    (storeWide === true ? ' and without a keyPrefix.' : '.');
+  return {
+    ...schema,
+    description: schema.description === undefined ? need : `${schema.description}\n\n${need}`,
+    // An empty requirement among others means that none need be met.
+    security: areTokensNeeded ? WITH_TOKEN : [{}, ...WITH_TOKEN],
+  };
+}
+
 interface Transformed {
   schema: FastifySchema;
   url: string;
 }
 
 /** Adds to a route's schema what fastify itself must not see: the body, which the route reads. */
-function documentedRoute(schema: FastifySchema | undefined, route: RouteOptions): Transformed {
-  if (schema === undefined) return { schema: { hide: true }, url: route.url };
-  const { body, consumes } = route.config ?? {};
-  const url = documentedUrl(route.url, schema);
+function documentedRoute(
+  declared: FastifySchema | undefined,
+  route: RouteOptions,
+  areTokensNeeded: boolean,
+): Transformed {
+  if (declared === undefined) return { schema: { hide: true }, url: route.url };
+  const config = route.config ?? {};
+  const { body, consumes } = config;
+  const url = documentedUrl(route.url, declared);
+  const schema = documentedAccess(declared, config, areTokensNeeded);
   if (body === undefined) return { schema, url };
   return { schema: { ...schema, body, consumes: [...(consumes ?? [])] }, url };
 }
 
 /** Prepares the document. REQUIRES: loaded before any route that it shall describe. */
-export async function describeRoutes(app: FastifyInstance, version: string): Promise<void> {
+export async function describeRoutes(
+  app: FastifyInstance,
+  { version, tokens }: Pick<RouteDeps, 'version' | 'tokens'>,
+): Promise<void> {
+  const { areNeeded } = tokens;
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -59,25 +101,34 @@ export async function describeRoutes(app: FastifyInstance, version: string): Pro
           'codes never change, sentences may. Every GET of entries, statistics and probes has a HEAD.',
       },
       tags: TAGS,
+      components: { securitySchemes: SECURITY_SCHEMES },
     },
-    transform: ({ schema, route }) => documentedRoute(schema, route),
+    transform: ({ schema, route }) => documentedRoute(schema, route, areNeeded),
   });
 }
 
 const DocumentAnswer = Type.Object({}, { description: 'An OpenAPI 3.1 document.' });
 
 export async function docsRoutes(app: FastifyInstance): Promise<void> {
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: PAGE_CSP,
-    uiConfig: { deepLinking: true, displayRequestDuration: true, validatorUrl: null },
-  });
+  const page: FastifyPluginAsync = async (scope) => {
+    // The page shows how to send a token, so it comes without one; nothing of the store is in it.
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: 'open' };
+    });
+    await scope.register(fastifySwaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: PAGE_CSP,
+      uiConfig: { deepLinking: true, displayRequestDuration: true, validatorUrl: null },
+    });
+  };
+  await app.register(page);
   getAndHead(app, {
     url: '/openapi.json',
+    config: { access: 'open' },
     schema: {
       summary: 'This description, as OpenAPI 3.1',
       tags: ['documentation'],
-      response: { 200: DocumentAnswer, ...errorAnswers() },
+      response: { 200: DocumentAnswer, ...openErrorAnswers() },
     },
     handler: (_request, reply) => sendJson(reply, app.swagger()),
   });

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { RouteDeps } from '../deps.ts';
 import { getAndHead, sendJson } from './declare.ts';
-import { errorAnswers, STORAGE_ERRORS } from './schemas.ts';
+import { openErrorAnswers, STORAGE_ERRORS } from './schemas.ts';
 
 const StatusAnswer = Type.Object(
   { status: Type.Literal('ok') },
@@ -14,21 +14,21 @@ const StatusAnswer = Type.Object(
 export function healthRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: '/healthz',
-    config: { probe: true },
+    config: { access: 'open', probe: true },
     schema: {
       summary: 'Liveness: this process answers',
       tags: ['health'],
-      response: { 200: StatusAnswer, ...errorAnswers() },
+      response: { 200: StatusAnswer, ...openErrorAnswers() },
     },
     handler: (_request, reply) => sendJson(reply, { status: 'ok' }),
   });
   getAndHead(app, {
     url: '/readyz',
-    config: { probe: true },
+    config: { access: 'open', probe: true },
     schema: {
       summary: 'Readiness: the store takes writes and this process is not stopping',
       tags: ['health'],
-      response: { 200: StatusAnswer, ...errorAnswers(...STORAGE_ERRORS) },
+      response: { 200: StatusAnswer, ...openErrorAnswers(...STORAGE_ERRORS) },
     },
     handler: async (_request, reply) => {
       if (deps.isDraining()) throw new BigCacheError('SHUTTING_DOWN');

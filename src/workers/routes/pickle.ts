@@ -1,7 +1,6 @@
 /** `/pickle/{key}`: entries of raw bytes of the original's face. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { keyFromTarget } from '../../protocol/key.ts';
 import { type Lifetime, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { type EntryMeta, Kind } from '../../protocol/record.ts';
 import { bodyOf, Upload } from '../body/upload.ts';
@@ -10,7 +9,7 @@ import { bodyHeaders, RAW_TYPE, storedContentType } from '../http/content-type.t
 import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import { frameEntry } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
-import { getAndHead, prefersMinimal, sendJson, sendMinimal, targetAfter } from './declare.ts';
+import { getAndHead, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
@@ -69,7 +68,7 @@ function lifetimeOf(request: FastifyRequest, nowMs: number): Lifetime | undefine
 }
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const key = keyAfter(MOUNT, request, 'write');
   const contentType = storedContentType(request.headers['content-type']);
   const lifetime = lifetimeOf(request, deps.now());
   const token = leaseTokenOf(request.raw.headers);
@@ -94,6 +93,7 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
 export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: `${MOUNT}*`,
+    config: { access: 'read' },
     schema: {
       summary: 'Read an entry as bytes',
       description: 'Of a JSON entry, the bytes that `GET /cache/{key}` answers with.',
@@ -113,7 +113,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: `${MOUNT}*`,
-    config: { body: RawBody, consumes: [RAW_TYPE] },
+    config: { access: 'write', body: RawBody, consumes: [RAW_TYPE] },
     schema: {
       summary: 'Store bytes',
       description: 'Any Content-Type, or none.',
@@ -131,6 +131,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'DELETE',
     url: `${MOUNT}*`,
+    config: { access: 'write' },
     schema: removeEntrySchema,
     handler: (request, reply) => removeEntry(deps, MOUNT, request, reply),
   });

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { prefixFromTarget } from '../../protocol/key.ts';
+import { allowPrefix } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
 import { allowSlowAnswer, sendJson, targetAfter } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, PrefixParams } from './schemas.ts';
@@ -20,6 +21,7 @@ export function prefixRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'DELETE',
     url: `${MOUNT}*`,
+    config: { access: 'write' },
     schema: {
       summary: 'Remove all entries whose key begins with a prefix',
       tags: ['entries'],
@@ -29,6 +31,7 @@ export function prefixRoutes(app: FastifyInstance, deps: RouteDeps): void {
         ...errorAnswers(
           'PREFIX_EMPTY',
           'KEY_INVALID',
+          'KEY_REFUSED',
           'KEY_TOO_LONG',
           'PURGES_PENDING',
           ...CHANGE_ERRORS,
@@ -37,6 +40,7 @@ export function prefixRoutes(app: FastifyInstance, deps: RouteDeps): void {
     },
     handler: async (request, reply) => {
       const prefix = prefixFromTarget(targetAfter(MOUNT, request));
+      allowPrefix(request, prefix);
       allowSlowAnswer(request);
       const deleted = await deps.store.deletePrefix(prefix);
       deps.counters.delete += deleted;

@@ -1,7 +1,6 @@
 /** The reading of one entry over HTTP, the same for every route that shows entries. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { keyFromTarget } from '../../protocol/key.ts';
 import type { EntryRecord } from '../../protocol/record.ts';
 import type { RouteDeps } from '../deps.ts';
 import { leaseSecondsOf } from '../http/lease-fields.ts';
@@ -10,7 +9,7 @@ import { sendMiss } from '../plugins/errors.ts';
 import { sendContent } from '../send.ts';
 import type { Framing } from '../store/store.ts';
 import { isQueued, turnOf } from '../turns.ts';
-import { targetAfter } from './declare.ts';
+import { keyAfter } from './declare.ts';
 
 /** How a route shows a hit. */
 export interface Presentation {
@@ -29,7 +28,7 @@ export async function readEntry(
   reply: FastifyReply,
   shown: Presentation,
 ): Promise<void> {
-  const key = keyFromTarget(targetAfter(shown.mount, request), 'read');
+  const key = keyAfter(shown.mount, request, 'read');
   if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
     reply.hijack();
     return;

@@ -25,6 +25,8 @@ const ANYWHERE: readonly ErrorCode[] = [
   'NOT_IMPLEMENTED',
   'SHUTTING_DOWN',
 ];
+/** Errors of every route that needs a token, where tokens are needed. */
+const WITH_TOKEN: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'TOKEN_REFUSED', 'SCOPE_REFUSED'];
 /** Errors that every route which needs the store may answer. */
 const STORAGE: readonly ErrorCode[] = [
   'STORE_CLOSED',
@@ -34,7 +36,12 @@ const STORAGE: readonly ErrorCode[] = [
 ];
 const WRITING: readonly ErrorCode[] = [...STORAGE, 'STORE_FAILED', 'DISK_FULL', 'ORIGIN_REFUSED'];
 
-const KEY_ERRORS: readonly ErrorCode[] = ['KEY_EMPTY', 'KEY_INVALID', 'KEY_TOO_LONG'];
+const KEY_ERRORS: readonly ErrorCode[] = [
+  'KEY_EMPTY',
+  'KEY_INVALID',
+  'KEY_TOO_LONG',
+  'KEY_REFUSED',
+];
 
 /** Errors of routes that read an entry, write one, and receive a body. */
 export const READ_ERRORS: readonly ErrorCode[] = [...STORAGE, ...KEY_ERRORS];
@@ -48,8 +55,13 @@ export const BODY_ERRORS: readonly ErrorCode[] = [
 export const CHANGE_ERRORS: readonly ErrorCode[] = WRITING;
 export const STORAGE_ERRORS: readonly ErrorCode[] = STORAGE;
 
-/** The answers for `codes` and for what any route may answer, one per status. */
+/** `openErrorAnswers` for a route that needs a token, where tokens are needed. */
 export function errorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
+  return openErrorAnswers(...codes, ...WITH_TOKEN);
+}
+
+/** The answers for `codes` and for what any route may answer, one per status. */
+export function openErrorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set([...codes, ...ANYWHERE])) {
     const { status } = ERRORS[code];

@@ -40,10 +40,14 @@ export function hitRate(hit: number, miss: number): string {
 export function statRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: '/stat',
+    config: { access: 'read', storeWide: true },
     schema: {
       summary: 'Hits, misses and the rate of hits',
       tags: ['statistics'],
-      response: { 200: StatAnswer, ...errorAnswers('STORE_UNAVAILABLE', 'DEADLINE_EXCEEDED') },
+      response: {
+        200: StatAnswer,
+        ...errorAnswers('STORE_WIDE_REFUSED', 'STORE_UNAVAILABLE', 'DEADLINE_EXCEEDED'),
+      },
     },
     handler: async (_request, reply) => {
       const { hit, miss, expire, delete: deleted } = await deps.collectCounters();
@@ -53,10 +57,11 @@ export function statRoutes(app: FastifyInstance, deps: RouteDeps): void {
   });
   getAndHead(app, {
     url: '/stat/count',
+    config: { access: 'read', storeWide: true },
     schema: {
       summary: 'How many entries the store holds',
       tags: ['statistics'],
-      response: { 200: CountAnswer, ...errorAnswers(...STORAGE_ERRORS) },
+      response: { 200: CountAnswer, ...errorAnswers('STORE_WIDE_REFUSED', ...STORAGE_ERRORS) },
     },
     handler: async (_request, reply) => sendJson(reply, { count: await deps.store.count() }),
   });

@@ -2,10 +2,12 @@
  * A worker's store over a channel to a real storage, all in one process: for tests of everything
  * between the two.
  */
+
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
+import { OPEN_ACCESS } from '../../../src/protocol/access.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
 import { Savings } from '../../../src/protocol/savings.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
@@ -87,7 +89,7 @@ export class TestServer {
     const [primaryEnd, workerEnd] = streamPair();
     const session = new WorkerSession({
       stream: primaryEnd,
-      welcome: { config: DEFAULT_CONFIG, segmentsPath, writer, version: '0' },
+      welcome: { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath, writer, version: '0' },
       storage: this.storage,
       sumCounters: async () => newCounters(),
       sumSavings: async () => new Savings(),
@@ -160,6 +162,7 @@ function connectWorker(
     savings: () => new Savings(),
     leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
     leaseSettled: (key, record) => index.waiting.settled(key, record),
+    takeAccess: () => undefined,
     primaryGone: () => descriptors.closeAll(),
   });
   return { store, slabs, segments, damaged, die: () => link.channel.destroy() };

@@ -2,6 +2,7 @@
  * What a verification finds: problems, and notes about what is normal. Each kind has a sentence, a
  * count, and the first few examples, so that a report is short whatever the damage.
  */
+import { loggedKey } from '../../../protocol/logged-key.ts';
 
 /** Kinds of damage. Programs see the names: never rename. */
 export const PROBLEMS = {
@@ -85,7 +86,7 @@ function add<Kind extends string>(
   if (finding.examples.length < EXAMPLES_MAX) finding.examples.push(example);
 }
 
-/** A key in a report: quoted, and cut when it is long. */
+/** A key in a report: quoted, escaped, and cut when it is long. */
 export function showKey(key: string): string {
-  return JSON.stringify(key.length <= 120 ? key : `${key.slice(0, 117)}...`);
+  return `"${loggedKey(key).replaceAll('"', '\\"')}"`;
 }

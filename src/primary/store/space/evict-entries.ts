@@ -2,12 +2,12 @@
  * The eviction of many entries, by the primary, in pieces that the write lane is not held up by.
  */
 import type { Logger } from 'pino';
+import { loggedKey } from '../../../protocol/logged-key.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { SeenAt } from '../operations.ts';
 
 /** Records in one operation of the write lane. */
 export const ENTRIES_PER_OPERATION = 64;
-export const KEY_LOGGED_LENGTH_MAX = 200;
 
 export interface Evicting {
   readonly store: Pick<EntryStore, 'evict'>;
@@ -24,7 +24,7 @@ export async function evictEntries(
     const some = seen.slice(from, from + ENTRIES_PER_OPERATION);
     if (log.isLevelEnabled('trace')) {
       // Before they go, so that whoever reads the log can tell an eviction from a loss.
-      const keys = some.map(({ key }) => key.slice(0, KEY_LOGGED_LENGTH_MAX));
+      const keys = some.map(({ key }) => loggedKey(key));
       log.trace({ evicting: keys }, 'evicting');
     }
     evicted += (await store.evict(some)).length;

@@ -6,6 +6,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { loggedKey } from '../../../protocol/logged-key.ts';
 import {
   APPEND_HEADER_BYTES,
   APPEND_STATE_AT,
@@ -19,7 +20,7 @@ import type { Move, SeenAt } from '../operations.ts';
 import type { SegmentStats } from '../segment-stats.ts';
 import { CopyRun } from './copy-run.ts';
 import { CopyTargets, type CopyTargetsOptions } from './copy-targets.ts';
-import { ENTRIES_PER_OPERATION, evictEntries, KEY_LOGGED_LENGTH_MAX } from './evict-entries.ts';
+import { ENTRIES_PER_OPERATION, evictEntries } from './evict-entries.ts';
 import { IndexSearch } from './index-search.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { Victim } from './victim.ts';
@@ -225,7 +226,7 @@ export class SegmentReclaim {
 
   async #dropDamaged(damaged: readonly SeenAt[]): Promise<void> {
     const { log } = this.#options;
-    const keys = damaged.slice(0, 10).map(({ key }) => key.slice(0, KEY_LOGGED_LENGTH_MAX));
+    const keys = damaged.slice(0, 10).map(({ key }) => loggedKey(key));
     log.error({ entries: damaged.length, keys }, 'damaged entries were found and dropped');
     await this.#remove(damaged);
   }

@@ -1,7 +1,6 @@
 /** `/v1/entries/{key}`: entries in the terms of HTTP. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../../protocol/errors.ts';
-import { keyFromTarget } from '../../../protocol/key.ts';
 import { type EntryMeta, Kind } from '../../../protocol/record.ts';
 import { bodyOf, Upload } from '../../body/upload.ts';
 import type { RouteDeps } from '../../deps.ts';
@@ -17,7 +16,7 @@ import { sendMiss } from '../../plugins/errors.ts';
 import { sendContent, sendHead } from '../../send.ts';
 import { NO_BODY, type Reading } from '../../store/store.ts';
 import { isQueued, turnOf } from '../../turns.ts';
-import { getAndHead, targetAfter } from '../declare.ts';
+import { getAndHead, keyAfter } from '../declare.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
 import { preconditionOf } from './preconditions.ts';
 import { type Answer, answerTo } from './representation.ts';
@@ -27,7 +26,7 @@ const EMPTY = Buffer.alloc(0);
 const FIXED = { 'cache-control': 'no-store' } as const;
 
 async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+  const key = keyAfter(MOUNT, request, 'read');
   if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
     reply.hijack();
     return;
@@ -112,7 +111,7 @@ function metaOf(request: FastifyRequest, nowMs: number): EntryMeta {
 }
 
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const key = keyAfter(MOUNT, request, 'write');
   const token = leaseTokenOf(request.raw.headers);
   const meta = { ...metaOf(request, deps.now()), ...leaseCost(token, deps.now()) };
   const only = preconditionOf(request.raw.headers);
@@ -135,7 +134,7 @@ async function remove(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const key = keyAfter(MOUNT, request, 'write');
   if (!(await deps.store.delete(key, preconditionOf(request.raw.headers)))) {
     throw new BigCacheError('DELETE_MISS');
   }
@@ -146,19 +145,21 @@ async function remove(
 export function entryRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: `${MOUNT}*`,
+    config: { access: 'read' },
     schema: GET_SCHEMA,
     handler: (request, reply) => show(deps, request, reply),
   });
   app.route({
     method: 'PUT',
     url: `${MOUNT}*`,
-    config: { body: RawBody, consumes: ['application/octet-stream'] },
+    config: { access: 'write', body: RawBody, consumes: ['application/octet-stream'] },
     schema: PUT_SCHEMA,
     handler: (request, reply) => write(deps, request, reply),
   });
   app.route({
     method: 'DELETE',
     url: `${MOUNT}*`,
+    config: { access: 'write' },
     schema: DELETE_SCHEMA,
     handler: (request, reply) => remove(deps, request, reply),
   });

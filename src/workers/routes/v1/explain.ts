@@ -1,10 +1,9 @@
 /** `/v1/explain/{key}`: why a key hits or misses. */
 import type { FastifyInstance } from 'fastify';
 import type { ExplainedEntry, Explanation } from '../../../protocol/explanation.ts';
-import { keyFromTarget } from '../../../protocol/key.ts';
 import { purgeId } from '../../../protocol/purge.ts';
 import type { RouteDeps } from '../../deps.ts';
-import { getAndHead, sendJson, targetAfter } from '../declare.ts';
+import { getAndHead, keyAfter, sendJson } from '../declare.ts';
 import { EXPLAIN_SCHEMA } from './purges-schemas.ts';
 
 const MOUNT = '/v1/explain/';
@@ -37,9 +36,10 @@ function shownEntry(entry: ExplainedEntry): object {
 export function explainRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: `${MOUNT}*`,
+    config: { access: 'read' },
     schema: EXPLAIN_SCHEMA,
     handler: async (request, reply) => {
-      const key = keyFromTarget(targetAfter(MOUNT, request), 'read');
+      const key = keyAfter(MOUNT, request, 'read');
       sendJson(reply, shown(key, await deps.store.explain(key)));
     },
   });

@@ -2,11 +2,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { BigCacheError } from '../../../protocol/errors.ts';
-import { keyFromTarget } from '../../../protocol/key.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { leaseTokenOf } from '../../http/lease-fields.ts';
 import { sendHead } from '../../send.ts';
-import { targetAfter } from '../declare.ts';
+import { keyAfter } from '../declare.ts';
 import { errorAnswers, KeyParams, WRITE_ERRORS } from '../schemas.ts';
 
 const MOUNT = '/v1/leases/';
@@ -16,7 +15,7 @@ async function release(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const key = keyFromTarget(targetAfter(MOUNT, request), 'write');
+  const key = keyAfter(MOUNT, request, 'write');
   const token = leaseTokenOf(request.raw.headers);
   if (token === undefined) {
     throw new BigCacheError('REQUEST_INVALID', 'Send the Cache-Lease-Token of the lease.');
@@ -29,6 +28,7 @@ export function leaseRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'DELETE',
     url: `${MOUNT}*`,
+    config: { access: 'write' },
     schema: {
       summary: 'Give a lease up',
       description: 'For a holder that has failed: the next caller gets the lease at once.',

@@ -1,7 +1,13 @@
 /** `/v1/purge` and `/v1/purges/{id}`: many entries removed, or made stale, at once. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../../protocol/errors.ts';
-import { type PurgeReport, purgeId, versionOfPurgeId } from '../../../protocol/purge.ts';
+import {
+  type PurgeReport,
+  type PurgeSelector,
+  purgeId,
+  versionOfPurgeId,
+} from '../../../protocol/purge.ts';
+import { allowPrefix, allowScope, allowStoreWide } from '../../access/principal.ts';
 import { Upload } from '../../body/upload.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { requireJson } from '../../json/media-type.ts';
@@ -19,6 +25,8 @@ async function purge(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   const upload = new Upload(deps.uploads, request.raw, reply.raw, bytesMax);
   try {
     const order = purgeOrderOf(await upload.collect());
+    allowSelector(request, order.selector);
+    if ('all' in order.selector) allowScope(request, 'admin');
     const id = purgeId(await deps.store.purge(order));
     const headers = {
       'content-type': JSON_TYPE,
@@ -39,7 +47,14 @@ async function report(
   const version = versionOfPurgeId(targetAfter(REPORTS, request));
   const found = version === undefined ? undefined : await deps.store.purgeReport(version);
   if (found === undefined) throw new BigCacheError('PURGE_UNKNOWN');
+  allowSelector(request, found.selector);
   sendJson(reply, shownReport(found));
+}
+
+/** A token for some keys has to do with purges of those alone; entries with a tag may have any key. */
+function allowSelector(request: FastifyRequest, selector: PurgeSelector): void {
+  if ('prefix' in selector) allowPrefix(request, selector.prefix);
+  else allowStoreWide(request);
 }
 
 function shownReport(told: PurgeReport): object {
@@ -61,12 +76,13 @@ export function purgeRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: '/v1/purge',
-    config: { body: PurgeBody, consumes: ['application/json'] },
+    config: { access: 'write', body: PurgeBody, consumes: ['application/json'] },
     schema: PURGE_SCHEMA,
     handler: (request, reply) => purge(deps, request, reply),
   });
   getAndHead(app, {
     url: `${REPORTS}*`,
+    config: { access: 'read' },
     schema: REPORT_SCHEMA,
     handler: (request, reply) => report(deps, request, reply),
   });

@@ -53,6 +53,7 @@ const StatsAnswer = Type.Object(
 export function statsRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
     url: '/v1/stats',
+    config: { access: 'read', storeWide: true },
     schema: {
       summary: 'Everything that is counted',
       tags: ['v1'],
