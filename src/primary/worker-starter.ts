@@ -10,6 +10,12 @@ import { moduleUrl } from '../protocol/module-url.ts';
 /** The worker's own file: under pm2 the main module is pm2's, not ours. */
 const WORKER_FILE = fileURLToPath(moduleUrl('../workers/main', import.meta.url));
 
+/**
+ * Half of V8's own choice. A worker's garbage is short-lived; with 16 MiB its heap alone took 20 MB more
+ * under uploads, and requests took no less CPU (docs/decisions/worker-memory.md).
+ */
+const YOUNG_HEAP = '--max-semi-space-size=8';
+
 export interface WorkerStarterOptions {
   readonly indexPath: string;
   /** The descriptor of the listening socket. */
@@ -67,7 +73,7 @@ export class WorkerStarter {
     const { indexPath, listeningFd } = this.#options;
     // A debugger's port can be used by one process only.
     const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
-    return spawn(process.execPath, [...execArgv, WORKER_FILE], {
+    return spawn(process.execPath, [YOUNG_HEAP, ...execArgv, WORKER_FILE], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', listeningFd],
       env: { ...process.env, BIGCACHE_INDEX_PATH: indexPath },
     });
