@@ -2,10 +2,10 @@
  * The one schema of options: name, default, bounds, unit, help text. The command line, the environment
  * variables, validation, `--help`, `--print-config` and docs/configuration.md are made from it.
  */
-import type { Form, OptionSpec } from './option-spec.ts';
+import type { Form, OptionShape } from './option-spec.ts';
 import { processors } from './processors.ts';
 
-export { environmentName, type OptionSpec } from './option-spec.ts';
+export { environmentName } from './option-spec.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -57,6 +57,11 @@ export interface Config {
   readonly drainTimeoutMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
+
+export type OptionSpec = OptionShape & {
+  /** The setting that it is for. */
+  readonly name: keyof Config;
+};
 
 const PATH: Form = { pattern: /^[^\p{Cc}]+$/u, words: 'a path' };
 const ADDRESS: Form = { pattern: /^[^\s\p{Cc}/]+$/u, words: 'an IP address or a host name' };

@@ -1,11 +1,8 @@
 /**
- * What an option is: its names, its type, its bounds, its help. The options themselves are in config.ts.
+ * What an option is: its flag, its type, its bounds, its help. The options themselves are in config.ts.
  * Both processes use it.
  */
-import type { Config } from './config.ts';
-
 interface OptionBase<T> {
-  readonly name: keyof Config;
   /** The long flag without dashes; the environment variable is `BIGCACHE_<FLAG>`. */
   readonly flag: string;
   /** Another spelling of the flag. */
@@ -67,7 +64,8 @@ interface ListOption extends OptionBase<readonly string[]> {
   readonly form: Form;
 }
 
-export type OptionSpec =
+/** All but the setting that it is for. */
+export type OptionShape =
   | TextOption
   | IntegerOption
   | SizeOption
@@ -77,6 +75,6 @@ export type OptionSpec =
   | ListOption;
 
 /** The variable that sets an option: `BIGCACHE_` and the flag, upper-cased, dashes underscored. */
-export function environmentName(option: OptionSpec): string {
+export function environmentName(option: OptionShape): string {
   return `BIGCACHE_${option.flag.toUpperCase().replaceAll('-', '_')}`;
 }
