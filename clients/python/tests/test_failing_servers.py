@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import logging
+import select
 import socket
 import threading
 import time
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Any, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,29 +34,32 @@ NO_HTTP = b"SSH-2.0-OpenSSH_9.2\r\n"
 @contextmanager
 def scripted_server(*connections: list[bytes], port: int = 0) -> Iterator[str]:
     """A server of scripted answers: to each connection its own, then that connection is closed."""
+    stop, stopped = socket.socketpair()
 
     def serve() -> None:
         for answers in connections:
+            if listener not in select.select([listener, stopped], [], [], 30)[0]:
+                return
             connection, _ = listener.accept()
             with connection:
+                connection.settimeout(30)
                 for told in answers:
                     piece = connection.recv(65_536)
-                    while b"\r\n\r\n" not in piece:
-                        assert piece, "the client asks once more"
+                    while piece and b"\r\n\r\n" not in piece:
                         piece = connection.recv(65_536)
                     connection.sendall(told)
                 if answers:
-                    # Closed only when the next request is on its way, or the client has gone.
-                    connection.recv(1)
+                    # Closed only when the next request is on its way, here or on a new connection.
+                    select.select([connection, listener, stopped], [], [], 30)
 
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        listener.settimeout(30)
+    with stop, stopped, socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/cache/"
-        # urllib3 closes the connections of a pool when it is collected; errors refer to theirs.
-        gc.collect()
-        thread.join(30)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/cache/"
+        finally:
+            stop.shutdown(socket.SHUT_WR)
+            thread.join(30)
         assert not thread.is_alive()
 
 
@@ -142,9 +145,13 @@ def test_an_error_has_its_code_and_status() -> None:
 def test_a_page_that_cannot_be_stored_is_still_a_page(caplog: pytest.LogCaptureFixture) -> None:
     leased = answer("404 Not Found", Cache_Lease_Token="token")
     released = answer("404 Not Found")
+    asked: list[Any] = []
     with scripted_server([leased, REFUSED, released]) as location:
         with BigCache(location) as cache, caplog.at_level(logging.WARNING):
+            cache._session.hooks["response"].append(lambda told, *_, **__: asked.append(told.request))
             assert cache.get_or_set("page", lambda: "made") == "made"
+    assert [request.method for request in asked] == ["GET", "PUT", "DELETE"]
+    assert asked[2].path_url == "/v1/leases/page"
     assert [record.getMessage() for record in caplog.records] == [
         "an entry was not stored: 503 STORE_CLOSED: The store is closed."
     ]
