@@ -95,6 +95,22 @@ def test_a_silent_server_is_given_up_once(caplog: pytest.LogCaptureFixture) -> N
             assert 1.2 < time.monotonic() - started < 4
 
 
+def test_a_server_that_goes_while_a_value_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    leased = answer("404 Not Found", Cache_Lease_Token="token")
+    server = scripted_server([leased])
+    with BigCache(server.__enter__()) as cache, caplog.at_level(logging.WARNING):
+
+        def make() -> str:
+            server.__exit__(None, None, None)
+            return "made"
+
+        assert cache.get_or_set("page", make) == "made"
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "an entry was not stored",
+        "a lease was not given up",
+    ]
+
+
 def test_a_server_that_comes_back_is_asked_again(
     gone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
