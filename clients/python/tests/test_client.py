@@ -10,20 +10,11 @@ from typing import Any
 
 import pytest
 import requests
-from django.conf import settings
 from django.http import HttpResponse
 from urllib3.connectionpool import HTTPConnectionPool
 
 from big_cache import BigCache
 from original_client import OriginalClient
-
-settings.configure(DEFAULT_CHARSET="utf-8")
-
-
-@pytest.fixture()
-def cache(location: str) -> Any:
-    with BigCache(location) as client:
-        yield client
 
 
 def entry(location: str, key: str) -> dict[str, Any]:
@@ -102,6 +93,17 @@ def test_objects_are_pickled(cache: BigCache) -> None:
     page = {"at": datetime(2026, 1, 2), "tags": {"a", "b"}, "bytes": bytes(range(256))}
     cache.pickle("object", page)
     assert cache.unpickle("object") == page
+
+
+def test_bytes_that_are_no_value_are_a_miss(cache: BigCache, location: str) -> None:
+    cache.pickle("pickled", 1)
+    assert cache.get("pickled") is None
+    assert cache.get_or_set("pickled", lambda: "made") == "made"
+    assert cache.unpickle("pickled") == 1
+    url = location.replace("/cache/", "/v1/entries/") + "no-text"
+    latin = {"Content-Type": "text/html; charset=latin-1"}
+    assert requests.put(url, data="é".encode("latin-1"), headers=latin, timeout=5).ok
+    assert cache.get("no-text") is None
 
 
 def test_only_the_last_segment_of_the_location_becomes_pickle(

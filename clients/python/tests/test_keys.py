@@ -8,7 +8,6 @@ from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 import requests
-from django.conf import settings
 from django.test import RequestFactory
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -16,9 +15,6 @@ from hypothesis import strategies as st
 
 from big_cache import BigCache
 from original_client import OriginalClient
-
-if not settings.configured:
-    settings.configure(DEFAULT_CHARSET="utf-8", ALLOWED_HOSTS=["*"])
 
 TRIPLET = re.compile("%([0-9A-Fa-f]{2})")
 UNRESERVED = re.compile("[A-Za-z0-9._~-]")
