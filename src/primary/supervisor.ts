@@ -6,9 +6,11 @@ import type { Logger } from 'pino';
 import type { Access } from '../protocol/access.ts';
 import { addCounters, type Counters, newCounters } from '../protocol/counters.ts';
 import { Savings } from '../protocol/savings.ts';
+import { addTally, type Statistics } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
+import { PrimaryFigures } from './primary-figures.ts';
 import type { Storage } from './store/storage.ts';
 import { WorkerProcess } from './worker-process.ts';
 import { WorkerStarter } from './worker-starter.ts';
@@ -39,6 +41,9 @@ export class Supervisor {
   /** Counters of workers that are gone. */
   readonly #retired = newCounters();
   readonly #retiredSavings = new Savings();
+  readonly #retiredTally: number[] = [];
+  readonly #figures = new PrimaryFigures();
+  #deaths = 0;
   #storage: Storage | undefined;
   #lastWriter = 0;
   #access: Access;
@@ -74,19 +79,47 @@ export class Supervisor {
 
   /** The counters of all workers since the server's start, dead ones included. */
   async sumCounters(): Promise<Counters> {
-    const collected = await Promise.all([...this.#workers].map((one) => one.collect(COLLECT_MS)));
+    await Promise.all([...this.#workers].map((one) => one.collect(COLLECT_MS)));
+    return this.#knownCounters;
+  }
+
+  /** All in one turn, in which no worker is retired: one that died meanwhile counts once. */
+  get #knownCounters(): Counters {
     const sum = { ...this.#retired };
-    for (const counters of collected) addCounters(sum, counters);
+    for (const worker of this.#workers) addCounters(sum, worker.counters);
     return sum;
   }
 
-  /** What the hits of all workers have saved; each tells the newest before it is asked for its counters. */
-  async sumSavings(): Promise<Savings> {
+  /** Everything that is counted; each worker tells the rest before it answers with its counters. */
+  async sumStatistics(): Promise<Statistics> {
     await this.sumCounters();
-    const sum = new Savings();
-    sum.addAll(this.#retiredSavings);
-    for (const worker of this.#workers) sum.addAll(worker.savings);
-    return sum;
+    const savings = new Savings();
+    savings.addAll(this.#retiredSavings);
+    const tally = [...this.#retiredTally];
+    const processes = this.#figures.places(this.#options.workers);
+    for (const worker of this.#workers) {
+      savings.addAll(worker.savings);
+      addTally(tally, worker.tally);
+      processes[1 + worker.slot] = worker.figures;
+    }
+    const ready = [...this.#workers].filter(({ isReady }) => isReady).length;
+    const workers = { ready, wanted: this.#options.workers, deaths: this.#deaths };
+    const server = this.#figures.server(workers);
+    return { counters: this.#knownCounters, savings, tally, processes, server, ...this.#stored };
+  }
+
+  get #stored(): Pick<Statistics, 'store' | 'storeCounts'> {
+    if (this.#storage === undefined)
+      throw new Error('INVARIANT: workers ask when there is a store');
+    return this.#storage.statistics;
+  }
+
+  /** The lowest place that no living worker has. */
+  get #freeSlot(): number {
+    const taken = new Set([...this.#workers].map(({ slot }) => slot));
+    let slot = 0;
+    while (taken.has(slot)) slot += 1;
+    return slot;
   }
 
   dropSegment(segment: number): void {
@@ -159,7 +192,8 @@ export class Supervisor {
       welcome: { ...this.#options.welcome, access: this.#access, writer: this.#lastWriter },
       storage: this.#storage,
       sumCounters: () => this.sumCounters(),
-      sumSavings: () => this.sumSavings(),
+      sumStatistics: () => this.sumStatistics(),
+      slot: this.#freeSlot,
       log: this.#options.log,
       events: {
         onReady: (ready) => {
@@ -176,8 +210,13 @@ export class Supervisor {
     this.#workers.delete(worker);
     addCounters(this.#retired, worker.counters);
     this.#retiredSavings.addAll(worker.savings);
-    if (this.#isStopping) this.#onChange();
-    else this.#replace(lifeMs);
+    addTally(this.#retiredTally, worker.tally);
+    if (this.#isStopping) {
+      this.#onChange();
+      return;
+    }
+    this.#deaths += 1;
+    this.#replace(lifeMs);
   }
 
   /** Starts a successor: at once, or after a pause when its predecessor died early or never lived. */

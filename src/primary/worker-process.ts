@@ -5,7 +5,9 @@ import type { ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type Counters, newCounters } from '../protocol/counters.ts';
+import { newFigures, PROCESS_FIGURES, type ProcessFigures } from '../protocol/figures.ts';
 import { Savings } from '../protocol/savings.ts';
+import type { Statistics, Tally } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { WorkerSession } from './channel/worker-session.ts';
 import type { Storage } from './store/storage.ts';
@@ -25,8 +27,10 @@ export interface WorkerEvents {
 export interface WorkerProcessOptions {
   readonly welcome: Welcome;
   readonly storage: Storage;
+  /** Which of the workers that run at a time it is, from 0 on; its successor has the same. */
+  readonly slot: number;
   readonly sumCounters: () => Promise<Counters>;
-  readonly sumSavings: () => Promise<Savings>;
+  readonly sumStatistics: () => Promise<Statistics>;
   readonly log: Logger;
   readonly events: WorkerEvents;
 }
@@ -43,11 +47,15 @@ export class WorkerProcess {
   /** What the worker last reported; added to the total when it dies. */
   counters: Counters = newCounters();
   savings = new Savings();
+  tally: Tally = [];
+  figures: ProcessFigures = newFigures(PROCESS_FIGURES);
+  readonly slot: number;
   #isDraining = false;
 
   /** Takes over a process that was just started; see WorkerStarter. */
   constructor(started: ChildProcess, options: WorkerProcessOptions) {
     const { welcome, events } = options;
+    this.slot = options.slot;
     this.#log = options.log.child({ worker: welcome.writer });
     this.#process = started;
     this.#session = new WorkerSession({
@@ -55,7 +63,7 @@ export class WorkerProcess {
       welcome,
       storage: options.storage,
       sumCounters: options.sumCounters,
-      sumSavings: options.sumSavings,
+      sumStatistics: options.sumStatistics,
       log: this.#log,
       events: {
         onReady: () => {
@@ -70,6 +78,10 @@ export class WorkerProcess {
         },
         onSavings: (savings) => {
           this.savings = savings;
+        },
+        onTally: (tally, figures) => {
+          this.tally = tally;
+          this.figures = figures;
         },
         onClose: (error) => this.#channelClosed(error),
       },

@@ -69,6 +69,8 @@ export class Channel {
   #stalledSince = 0;
   #closed = false;
   #sweep: NodeJS.Timeout;
+  /** Own requests since the begin: sent, refused for lack of room, and not answered in time. */
+  readonly counts = { requests: 0, overloads: 0, timeouts: 0 };
 
   constructor(stream: Duplex, handlers: ChannelHandlers, limits: Partial<ChannelLimits> = {}) {
     this.#stream = stream;
@@ -86,6 +88,16 @@ export class Channel {
     return this.#closed;
   }
 
+  /** Own requests that wait for an answer. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Bytes that the peer has not taken yet. */
+  get unsentBytes(): number {
+    return this.#closed ? 0 : this.#stream.writableLength;
+  }
+
   /**
    * Asks the peer. Rejects with the code the peer failed with, OVERLOADED, DEADLINE_EXCEEDED, or
    * STORE_UNAVAILABLE when the channel ends first.
@@ -98,8 +110,10 @@ export class Channel {
   requestWithin(deadlineMs: number, opcode: OpcodeValue, ...fields: unknown[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(new BigCacheError('STORE_UNAVAILABLE'));
     if (this.#pending.size >= this.#limits.pendingMax || this.#isClogged()) {
+      this.counts.overloads += 1;
       return Promise.reject(new BigCacheError('OVERLOADED'));
     }
+    this.counts.requests += 1;
     return new Promise((resolve, reject) => {
       const id = this.#nextId();
       this.#pending.set(id, { resolve, reject, deadlineAt: performance.now() + deadlineMs });
@@ -235,6 +249,7 @@ export class Channel {
     for (const [id, pending] of this.#pending) {
       if (pending.deadlineAt > now) continue;
       this.#pending.delete(id);
+      this.counts.timeouts += 1;
       pending.reject(new BigCacheError('DEADLINE_EXCEEDED'));
     }
     if (this.#stalledSince > 0 && now - this.#stalledSince > this.#limits.stallMs) {

@@ -55,6 +55,8 @@ export interface Config {
   readonly tlsCertPath: string;
   readonly tlsKeyPath: string;
   readonly drainTimeoutMs: number;
+  /** Requests that take longer are logged. */
+  readonly slowMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 }
 
@@ -279,6 +281,15 @@ export const OPTIONS: readonly OptionSpec[] = [
     min: 100,
     max: 3_600_000,
     help: 'how long a graceful stop may take before it is cut short',
+  },
+  {
+    name: 'slowMs',
+    flag: 'slow-ms',
+    type: 'integer',
+    default: 1000,
+    min: 0,
+    max: 3_600_000,
+    help: 'milliseconds from which on a request is logged as slow, waits for leases left out',
   },
   {
     name: 'logLevel',

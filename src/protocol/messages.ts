@@ -7,12 +7,14 @@ import { isUtf8 } from 'node:buffer';
 import { Packr, Unpackr } from 'msgpackr';
 import { isAccess } from './access.ts';
 import { COUNTERS } from './counters.ts';
+import { isFigure, PROCESS_FIGURES } from './figures.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
 import { PURGE_FLAGS_MAX } from './purge.ts';
 import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
 import { isSavingsList } from './savings.ts';
+import { isTally } from './statistics.ts';
 
 /** `id` pairs an answer with its request; 0 marks a notice, which has no answer. */
 export type Message = readonly [opcode: OpcodeValue, id: number, ...fields: unknown[]];
@@ -40,6 +42,9 @@ const isPurgeFlags: FieldCheck = (value) => isInteger(value) && Number(value) <=
 const isCondition: FieldCheck = (value) => value === null || isInteger(value);
 const isCounterList: FieldCheck = (value) =>
   Array.isArray(value) && value.length === COUNTERS.length && value.every(isInteger);
+
+const isProcessList: FieldCheck = (value) =>
+  Array.isArray(value) && value.length === PROCESS_FIGURES.length && value.every(isFigure);
 
 const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.reply]: [isAnything],
@@ -74,10 +79,11 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.leaseGranted]: [isKey, isInteger, isToken],
   [Opcode.leaseSettled]: [isKey, isRecordOrNull],
   [Opcode.reportSavings]: [isSavingsList],
-  [Opcode.sumLeases]: [],
   [Opcode.purge]: [isSelectorText, isPurgeFlags],
   [Opcode.purgeReport]: [isInteger],
   [Opcode.explain]: [isKey],
+  [Opcode.reportTally]: [isTally, isProcessList],
+  [Opcode.sumStatistics]: [],
 };
 
 /**

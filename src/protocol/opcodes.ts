@@ -44,11 +44,14 @@ export const Opcode = {
   leaseGranted: 44,
   leaseSettled: 45,
   reportSavings: 46,
-  sumLeases: 47,
+  // 47 was sumLeases.
   // Purges, and what became of a key, from the worker.
   purge: 48,
   purgeReport: 49,
   explain: 50,
+  // Statistics, from the worker.
+  reportTally: 64,
+  sumStatistics: 65,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;

@@ -13,16 +13,20 @@ import {
   installExpectations,
 } from './connection.ts';
 import type { AppDeps, RouteDeps } from './deps.ts';
+import { requestIds } from './http/request-id.ts';
 import { Inspector } from './json/inspector.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { Traffic } from './metrics/traffic.ts';
 import { installAuthorisation } from './plugins/authorisation.ts';
 import { installErrors, sendError } from './plugins/errors.ts';
 import { installGuards } from './plugins/guards.ts';
+import { installMetering } from './plugins/metering.ts';
 import { installMethods } from './plugins/methods.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { describeRoutes, docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
+import { metricsRoutes } from './routes/metrics.ts';
 import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
@@ -57,6 +61,7 @@ function createFastify(limits: Limits, tls: TlsPair | null): FastifyInstance {
     // While the server stops, the guards refuse what still comes in, in our own words.
     return503OnClosing: false,
     clientErrorHandler: answerClientError,
+    genReqId: requestIds(),
     // Targets that the router cannot decode come here, past all hooks.
     frameworkErrors: (_error, request, reply) => {
       sendError(request, reply, new BigCacheError('TARGET_INVALID'), limits.lingerMs);
@@ -82,6 +87,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     limits,
     uploads: deps.uploads ?? new Uploads(limits),
     inspector: new Inspector(),
+    traffic: deps.traffic ?? new Traffic(),
   };
   const app = createFastify(limits, deps.tls ?? null);
   installExpectations(app.server);
@@ -90,6 +96,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  installMetering(app, shared);
   installErrors(app, deps.log, limits.lingerMs);
   installMethods(app, limits.lingerMs);
   installGuards(app, shared);
@@ -99,6 +106,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes];
     all.push(entryRoutes, leaseRoutes, statsRoutes);
     all.push(purgeRoutes, explainRoutes);
+    all.push(metricsRoutes);
     for (const declare of all) {
       declare(scope, shared);
     }

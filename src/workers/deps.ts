@@ -3,12 +3,13 @@ import type { BaseLogger } from 'pino';
 import type { TlsPair } from '../protocol/access.ts';
 import type { Config } from '../protocol/config.ts';
 import type { Counters } from '../protocol/counters.ts';
-import type { LeaseSums } from '../protocol/lease-counts.ts';
 import type { Savings } from '../protocol/savings.ts';
+import type { Statistics } from '../protocol/statistics.ts';
 import type { Tokens } from './access/tokens.ts';
 import type { Uploads } from './body/uploads.ts';
 import type { Inspector } from './json/inspector.ts';
 import type { Limits } from './limits.ts';
+import type { Traffic } from './metrics/traffic.ts';
 import type { Store } from './store/store.ts';
 
 /** The logger's methods that are used here; pino's. */
@@ -28,8 +29,10 @@ export interface AppDeps {
   collectCounters(): Promise<Counters>;
   /** What the hits of this worker have saved; its routes note them. */
   readonly savings: Savings;
-  /** What the hits of all processes have saved, and the counts of leases. */
-  sumLeases(): Promise<LeaseSums>;
+  /** What else this worker counts; its routes raise it. */
+  readonly traffic?: Traffic;
+  /** What all processes count and measure. */
+  collectStatistics(): Promise<Statistics>;
   readonly log: Log;
   readonly version: string;
   /** Whether the server is stopping; requests are then refused. */

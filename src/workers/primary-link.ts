@@ -7,8 +7,15 @@ import type { Access } from '../protocol/access.ts';
 import { Channel, type IncomingRequest } from '../protocol/channel.ts';
 import { type Counters, countersToList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
+import {
+  figuresToList,
+  newFigures,
+  PROCESS_FIGURES,
+  type ProcessFigures,
+} from '../protocol/figures.ts';
 import { Opcode, type OpcodeValue } from '../protocol/opcodes.ts';
 import { Savings } from '../protocol/savings.ts';
+import type { Tally } from '../protocol/statistics.ts';
 
 /** What the primary asks of a worker. */
 export interface WorkerDuties {
@@ -21,6 +28,8 @@ export interface WorkerDuties {
   sealAll(): Promise<void>;
   counters(): Counters;
   savings(): Savings;
+  /** What else it counts, and what the process is like. */
+  tally(): readonly [Tally, ProcessFigures];
   /** A lease was given to a request that waits here. */
   leaseGranted(key: string, waiter: number, token: string): void;
   /** The entry has come for which requests wait here; without a record, they wait for nothing more. */
@@ -38,6 +47,7 @@ const NO_DUTIES: WorkerDuties = {
   sealAll: () => Promise.resolve(),
   counters: newCounters,
   savings: () => new Savings(),
+  tally: () => [[], newFigures(PROCESS_FIGURES)],
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,
@@ -69,11 +79,14 @@ export class PrimaryLink {
   /** Tells the primary the counters since this worker's start, which is also its sign of life. */
   report(counters: Counters): void {
     this.channel.notify(Opcode.report, countersToList(counters));
-    this.#reportSavings();
+    this.#reportMore();
   }
 
-  /** Only what is new. It is on the channel before what follows, so no answer is needed. */
-  #reportSavings(): void {
+  /** It is on the channel before what follows, so no answer is needed. */
+  #reportMore(): void {
+    const [tally, figures] = this.#duties.tally();
+    this.channel.notify(Opcode.reportTally, tally, figuresToList(PROCESS_FIGURES, figures));
+    // Only where there is something new.
     const savings = this.#duties.savings();
     if (savings.total.hits === this.#hitsReported) return;
     this.#hitsReported = savings.total.hits;
@@ -87,7 +100,7 @@ export class PrimaryLink {
       else this.#duties.takeAccess(access);
       request.reply(true);
     } else if (request.opcode === Opcode.collect) {
-      this.#reportSavings();
+      this.#reportMore();
       request.reply(countersToList(this.#duties.counters()));
     } else if (request.opcode === Opcode.sealAll) {
       this.#duties.sealAll().then(

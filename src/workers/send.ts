@@ -10,11 +10,12 @@ import type { Content } from './store/store.ts';
 import { whenClosed } from './turns.ts';
 
 /**
- * Writes the head. While the server stops, the connection ends with this answer, so that no client
+ * Writes the head, and has the answer measured. While the server stops, the connection ends with this answer, so that no client
  * sends its next request into a closing one (RFC 9112 section 9.6).
  */
 export function writeHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
   if (!reply.server.server.listening) headers['connection'] = 'close';
+  reply.server.meter.answered(reply, status, headers);
   reply.raw.writeHead(status, headers);
 }
 

@@ -9,10 +9,10 @@ import type { Logger } from 'pino';
 import type { Access } from '../protocol/access.ts';
 import { type Counters, countersFromList, newCounters } from '../protocol/counters.ts';
 import { BigCacheError } from '../protocol/errors.ts';
-import { leaseSumsFromList } from '../protocol/lease-counts.ts';
 import { loggedKey } from '../protocol/logged-key.ts';
 import { Opcode } from '../protocol/opcodes.ts';
 import { Savings } from '../protocol/savings.ts';
+import { statisticsFromList } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { BodyReader } from '../segments/body-reader.ts';
 import { Descriptors } from '../segments/descriptors.ts';
@@ -24,6 +24,7 @@ import { Tokens } from './access/tokens.ts';
 import { buildApp } from './app.ts';
 import { Uploads } from './body/uploads.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import { WorkerMeasures } from './metrics/worker-measures.ts';
 import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
 import { SegmentStore } from './store/segment-store.ts';
@@ -52,6 +53,7 @@ class RunningWorker {
   readonly #uploads = new Uploads(DEFAULT_LIMITS);
   readonly #app: Promise<FastifyInstance>;
   readonly #savings = new Savings();
+  readonly #measures: WorkerMeasures;
   readonly #index: ChannelIndex;
   #isDraining = false;
 
@@ -62,6 +64,7 @@ class RunningWorker {
     this.#tokens = new Tokens(welcome.access.tokens);
     const index = new ChannelIndex(link.channel);
     this.#index = index;
+    this.#measures = new WorkerMeasures(link.channel, this.#counters);
     this.#segments = new SegmentLog({
       directory: welcome.segmentsPath,
       segmentBytes: welcome.config.segmentBytes,
@@ -87,6 +90,7 @@ class RunningWorker {
       sealAll: () => this.#sealAll(),
       counters: () => this.#counters,
       savings: () => this.#savings,
+      tally: () => this.#measures.take(),
       leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
       leaseSettled: (key, record) => index.waiting.settled(key, record),
       takeAccess: (access) => this.#takeAccess(access),
@@ -97,6 +101,7 @@ class RunningWorker {
   async listen(): Promise<void> {
     const app = await this.#app;
     await app.ready();
+    this.#measures.watch(app.server);
     app.server.listen({ fd: LISTENING_FD });
     await once(app.server, 'listening');
     this.#link.channel.notify(Opcode.ready);
@@ -112,6 +117,7 @@ class RunningWorker {
       warm,
       now: Date.now,
       onDamage: (key, what) => {
+        this.#measures.traffic.counts.damagedEntries += 1;
         this.#log.error({ key: loggedKey(key), what }, 'a damaged entry was dropped');
       },
     });
@@ -125,8 +131,9 @@ class RunningWorker {
         return countersFromList(await this.#link.channel.request(Opcode.sumCounters));
       },
       savings: this.#savings,
-      sumLeases: async () => {
-        return leaseSumsFromList(await this.#link.channel.request(Opcode.sumLeases));
+      traffic: this.#measures.traffic,
+      collectStatistics: async () => {
+        return statisticsFromList(await this.#link.channel.request(Opcode.sumStatistics));
       },
       log: this.#log,
       version: this.#welcome.version,
@@ -158,7 +165,14 @@ class RunningWorker {
     await app.close();
     await this.#sealAll();
     this.#link.report(this.#counters);
-    this.#link.take({ ...LEAVING, primaryGone: () => process.exit(0) });
+    this.#link.take({
+      ...LEAVING,
+      // Whoever asks until the end must not hear less than before.
+      counters: () => this.#counters,
+      savings: () => this.#savings,
+      tally: () => this.#measures.take(),
+      primaryGone: () => process.exit(0),
+    });
     this.#link.channel.end();
   }
 
@@ -188,8 +202,6 @@ const LEAVING = {
   dropSegment: () => undefined,
   retireSegment: () => undefined,
   sealAll: () => Promise.resolve(),
-  counters: newCounters,
-  savings: () => new Savings(),
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,

@@ -9,13 +9,16 @@ import { Storage } from '../../src/primary/store/storage.ts';
 import { OPEN_ACCESS } from '../../src/protocol/access.ts';
 import { Channel } from '../../src/protocol/channel.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
+import { figuresToList, newFigures, PROCESS_FIGURES } from '../../src/protocol/figures.ts';
 import { encodeFrame } from '../../src/protocol/frame.ts';
 import { MISS_CODES } from '../../src/protocol/miss.ts';
 import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
 import { versionOf } from '../../src/protocol/record.ts';
 import { Savings } from '../../src/protocol/savings.ts';
+import { statisticsFromList } from '../../src/protocol/statistics.ts';
 import { DEFAULT_CONFIG } from '../default-config.ts';
 import { eventually } from '../eventually.ts';
+import { noStatistics } from '../statistics-fixture.ts';
 import { streamPair } from '../stream-pair.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
 import { recordOf, SILENT } from './store/store-setup.ts';
@@ -41,12 +44,13 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1', access: OPEN_ACCESS },
     storage,
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
-    sumSavings: async () => Savings.fromList(['a', 2, 30]),
+    sumStatistics: async () => noStatistics({ savings: Savings.fromList(['a', 2, 30]) }),
     log: SILENT,
     events: {
       onReady: () => events.push('ready'),
       onReport: (counters) => events.push(counters),
       onSavings: (savings) => events.push(savings.toList()),
+      onTally: (tally, { rssBytes }) => events.push([...tally, rssBytes]),
       onClose: (error) => events.push(error?.message ?? 'closed'),
     },
   });
@@ -127,11 +131,16 @@ describe("a worker's session", () => {
   it('gives the sum of all counters', async (t) => {
     const { worker } = await sessionOver(t);
     assert.deepEqual(await worker.request(Opcode.sumCounters), [4, 3, 2, 1]);
-    const sums = await worker.request(Opcode.sumLeases);
-    assert.deepEqual(sums, [
-      ['a', 2, 30],
-      [0, 0, 0, 0, 0, 0],
-    ]);
+    const all = statisticsFromList(await worker.request(Opcode.sumStatistics));
+    assert.deepEqual(all, noStatistics({ savings: Savings.fromList(['a', 2, 30]) }));
+  });
+
+  it('hears what its worker has counted, and what that is like', async (t) => {
+    const { worker, events } = await sessionOver(t);
+    const figures = { ...newFigures(PROCESS_FIGURES), rssBytes: 70 };
+    worker.notify(Opcode.reportTally, [1, 2], figuresToList(PROCESS_FIGURES, figures));
+    await eventually(() => events.length === 1);
+    assert.deepEqual(events, [[1, 2, 70]]);
   });
 
   it('refuses what only a worker can answer, and goes on', async (t) => {

@@ -102,6 +102,8 @@ describe('the channel', () => {
     await eventually(() => answering.requests.length === 2);
     answering.requests[1]?.reply(8);
     assert.equal(await next, 8);
+    assert.deepEqual(asking.channel.counts, { requests: 2, overloads: 0, timeouts: 1 });
+    assert.equal(asking.channel.pendingCount, 0);
     asking.channel.destroy();
   });
 
@@ -110,6 +112,8 @@ describe('the channel', () => {
     const asking = peer(left, { pendingMax: 2 });
     const waiting = [asking.channel.request(Opcode.count), asking.channel.request(Opcode.count)];
     await assert.rejects(asking.channel.request(Opcode.count), rejectsWith('OVERLOADED'));
+    assert.deepEqual(asking.channel.counts, { requests: 2, overloads: 1, timeouts: 0 });
+    assert.equal(asking.channel.pendingCount, 2);
     asking.channel.destroy();
     for (const one of waiting) await assert.rejects(one, rejectsWith('STORE_UNAVAILABLE'));
   });

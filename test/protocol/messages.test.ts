@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Packr } from 'msgpackr';
+import { figuresToList, newFigures, PROCESS_FIGURES } from '../../src/protocol/figures.ts';
 import { FRAME_HEAD_BYTES, ProtocolError } from '../../src/protocol/frame.ts';
 import { decodeMessages, encodeMessages, type Message } from '../../src/protocol/messages.ts';
 import { Opcode } from '../../src/protocol/opcodes.ts';
@@ -89,6 +90,15 @@ describe('the messages of a frame', () => {
     assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(70_000), null]]));
     assertRefused(pack([[Opcode.put, 1, key, Buffer.alloc(100), -1]]));
     assertRefused(pack([[Opcode.report, 0, [1, 2]]]));
+    const figures = figuresToList(PROCESS_FIGURES, newFigures(PROCESS_FIGURES));
+    const told = pack([[Opcode.reportTally, 0, [1, 2.5], figures]]);
+    assert.equal(decodeMessages(told).length, 1);
+    for (const tally of [[-1], ['1'], [null], {}, Array.from({ length: 65_537 }, () => 0)]) {
+      assertRefused(pack([[Opcode.reportTally, 0, tally, figures]]));
+    }
+    for (const list of [[], [...figures, 0], figures.map(() => -1), figures.map(String)]) {
+      assertRefused(pack([[Opcode.reportTally, 0, [], list]]));
+    }
     assertRefused(pack([[Opcode.sealSegment, 1, -5]]));
   });
 

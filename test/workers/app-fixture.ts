@@ -7,18 +7,20 @@ import type { FastifyInstance } from 'fastify';
 import type { TlsPair } from '../../src/protocol/access.ts';
 import { type Config, OPTIONS } from '../../src/protocol/config.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
-import { leaseCountsFromList } from '../../src/protocol/lease-counts.ts';
 import { Savings } from '../../src/protocol/savings.ts';
 import { Tokens } from '../../src/workers/access/tokens.ts';
 import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
+import { Traffic } from '../../src/workers/metrics/traffic.ts';
+import { noStatistics } from '../statistics-fixture.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
 export interface Fixture {
   readonly app: FastifyInstance;
   readonly store: MemoryStore;
   readonly counters: Counters;
+  readonly traffic: Traffic;
   readonly logged: unknown[];
   isDraining: boolean;
 }
@@ -47,6 +49,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
   const store = options.store ?? new MemoryStore(now);
   const counters = newCounters();
   const savings = new Savings();
+  const traffic = new Traffic();
   const logged: unknown[] = [];
   const log = (entry: unknown): number => logged.push(entry);
   const deps: AppDeps = {
@@ -56,7 +59,9 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     counters,
     collectCounters: async () => counters,
     savings,
-    sumLeases: async () => ({ savings, leases: leaseCountsFromList([]) }),
+    traffic,
+    collectStatistics: async () =>
+      noStatistics({ counters, savings, tally: traffic.tallyWith(counters) }),
     log: { error: log, warn: log, info: log, debug: log },
     version: '1.2.3',
     isDraining: () => made.isDraining,
@@ -65,7 +70,14 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
   };
-  const made: Fixture = { app: buildApp(deps), store, counters, logged, isDraining: false };
+  const made: Fixture = {
+    app: buildApp(deps),
+    store,
+    counters,
+    traffic,
+    logged,
+    isDraining: false,
+  };
   t.after(() => made.app.close());
   return made;
 }

@@ -46,6 +46,7 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/v1/entries/{key}': ['delete', 'get', 'put'],
   '/v1/leases/{key}': ['delete'],
   '/v1/stats': ['get'],
+  '/metrics': ['get'],
   '/v1/explain/{key}': ['get'],
   '/v1/purge': ['post'],
   '/v1/purges/{id}': ['get'],

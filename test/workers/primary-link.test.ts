@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { Channel } from '../../src/protocol/channel.ts';
 import { type Counters, newCounters } from '../../src/protocol/counters.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
+import { figuresToList, newFigures, PROCESS_FIGURES } from '../../src/protocol/figures.ts';
 import { Opcode, type OpcodeValue } from '../../src/protocol/opcodes.ts';
 import { Savings } from '../../src/protocol/savings.ts';
 import { PrimaryLink, type WorkerDuties } from '../../src/workers/primary-link.ts';
@@ -29,6 +30,7 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     sealAll: async () => void done.push('seal'),
     counters: newCounters,
     savings: () => new Savings(),
+    tally: () => [[7], newFigures(PROCESS_FIGURES)] as const,
     leaseGranted: (key, waiter, token) => done.push(`grant ${key} ${waiter} ${token}`),
     leaseSettled: (key, record) => done.push(`settle ${key} ${record}`),
     takeAccess: ({ tokens }) => done.push(`tokens ${tokens?.length}`),
@@ -45,6 +47,7 @@ const NOTHING_TO_DO: WorkerDuties = {
   sealAll: async () => undefined,
   counters: newCounters,
   savings: () => new Savings(),
+  tally: () => [[7], newFigures(PROCESS_FIGURES)] as const,
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,
@@ -80,7 +83,8 @@ describe('a worker', () => {
     savings.noteHit('a/1', 30);
     await primary.request(Opcode.collect);
     await primary.request(Opcode.collect);
-    assert.deepEqual(notices, [[Opcode.reportSavings, [['a', 1, 30]]]]);
+    const told = notices.filter(([opcode]) => opcode === Opcode.reportSavings);
+    assert.deepEqual(told, [[Opcode.reportSavings, [['a', 1, 30]]]]);
     link.channel.destroy();
   });
 
@@ -136,10 +140,13 @@ describe('a worker', () => {
   it('gives its counters when it is asked, and reports them by itself', async () => {
     const counters: Counters = { hit: 1, miss: 2, expire: 3, delete: 4 };
     const { primary, link, notices } = linked({ counters: () => counters });
+    const figures = newFigures(PROCESS_FIGURES);
+    const tally = [Opcode.reportTally, [[7], figuresToList(PROCESS_FIGURES, figures)]];
     assert.deepEqual(await primary.request(Opcode.collect), [1, 2, 3, 4]);
+    assert.deepEqual(notices.splice(0), [tally]);
     link.report(counters);
-    await eventually(() => notices.length === 1);
-    assert.deepEqual(notices, [[Opcode.report, [[1, 2, 3, 4]]]]);
+    await eventually(() => notices.length === 2);
+    assert.deepEqual(notices, [[Opcode.report, [[1, 2, 3, 4]]], tally]);
     link.channel.destroy();
   });
 

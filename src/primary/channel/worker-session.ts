@@ -8,10 +8,11 @@ import { Channel, type IncomingRequest } from '../../protocol/channel.ts';
 import { type Counters, countersFromList, countersToList } from '../../protocol/counters.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type Explanation, explanationToWire } from '../../protocol/explanation.ts';
-import { leaseCountsToList } from '../../protocol/lease-counts.ts';
+import { figuresFromList, PROCESS_FIGURES, type ProcessFigures } from '../../protocol/figures.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
 import { orderOf, reportToList } from '../../protocol/purge.ts';
 import { Savings } from '../../protocol/savings.ts';
+import { type Statistics, statisticsToList, type Tally } from '../../protocol/statistics.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
@@ -25,6 +26,8 @@ export interface SessionEvents {
   onReport(counters: Counters): void;
   /** What the worker's hits have saved since its start. */
   onSavings(savings: Savings): void;
+  /** What else it has counted since its start, and what it is like now. */
+  onTally(tally: Tally, figures: ProcessFigures): void;
   onClose(error: Error | undefined): void;
 }
 
@@ -33,7 +36,7 @@ export interface SessionOptions {
   readonly welcome: Welcome;
   readonly storage: Storage;
   readonly sumCounters: () => Promise<Counters>;
-  readonly sumSavings: () => Promise<Savings>;
+  readonly sumStatistics: () => Promise<Statistics>;
   readonly events: SessionEvents;
   readonly log: Logger;
 }
@@ -87,11 +90,9 @@ export class WorkerSession implements Waiting {
     this.#channel.notify(Opcode.leaseSettled, key, record ?? null);
   }
 
-  /** What the hits of all workers have saved, and the counts of leases: none while the store is closed. */
-  async sumLeases(): Promise<unknown> {
-    const savings = await this.#options.sumSavings();
-    const counts = this.storage.isOpen ? leaseCountsToList(this.storage.entries.leases.counts) : [];
-    return [savings.toList(), counts];
+  /** Answers while the store is closed too. */
+  async sumStatistics(): Promise<unknown> {
+    return statisticsToList(await this.#options.sumStatistics());
   }
 
   welcome(version: unknown): Welcome {
@@ -294,7 +295,9 @@ export class WorkerSession implements Waiting {
     const { events } = this.#options;
     if (opcode === Opcode.leaveLease) this.#leave(fields);
     else if (opcode === Opcode.reportSavings) events.onSavings(Savings.fromList(fields[0]));
-    else if (opcode === Opcode.ready) events.onReady();
+    else if (opcode === Opcode.reportTally) {
+      events.onTally(fields[0] as Tally, figuresFromList(PROCESS_FIGURES, fields[1]));
+    } else if (opcode === Opcode.ready) events.onReady();
     else if (opcode === Opcode.report) events.onReport(countersFromList(fields[0]));
   }
 
@@ -329,7 +332,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   },
   [Opcode.releaseLease]: (session, [key, token]) =>
     session.storage.entries.leases.release(key as string, token as string),
-  [Opcode.sumLeases]: (session) => session.sumLeases(),
+  [Opcode.sumStatistics]: (session) => session.sumStatistics(),
   [Opcode.delete]: (session, [key, condition]) =>
     session.storage.entries.delete(key as string, (condition as number | null) ?? undefined),
   [Opcode.dropDamaged]: async (session, [key, version]) => {

@@ -17,6 +17,7 @@ import type { EntryStore } from './entry-store.ts';
 import { IndexLogs } from './index/index-logs.ts';
 import { SegmentState } from './segment-stats.ts';
 import { SegmentSyncs } from './segment-syncs.ts';
+import { SyncAges } from './sync-ages.ts';
 
 export interface DurabilityOptions {
   readonly mode: DurabilityMode;
@@ -61,6 +62,9 @@ export class Durability implements Barrier {
   /** Why passes have not succeeded, and since when. */
   #overdue: { readonly error: Error; readonly sinceMs: number } | undefined;
   #slowLoggedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #ages = new SyncAges();
+  /** What has been done since the store was opened. */
+  readonly counts = { syncFailures: 0 };
 
   constructor(options: DurabilityOptions) {
     const { mode, indexPath, segmentsPath } = options;
@@ -86,12 +90,18 @@ export class Durability implements Barrier {
     return failed.error;
   }
 
+  /** How long ago all was last on the disk, and since when something is not; 0 where that is not known. */
+  get ages(): { readonly syncAgeMs: number; readonly unsyncedAgeMs: number } {
+    return this.#ages.current;
+  }
+
   syncBodies(segments: ReadonlySet<number>): Promise<ReadonlyMap<number, Error>> {
     return this.#segments.sync(segments);
   }
 
-  syncRotatedLogs(): Promise<void> {
-    return this.#logs.syncRotated();
+  async syncRotatedLogs(): Promise<void> {
+    await this.#logs.syncRotated();
+    if (this.syncsEachBatch) this.#ages.synced();
   }
 
   async syncLogs(): Promise<void> {
@@ -108,6 +118,7 @@ export class Durability implements Barrier {
     if (this.#options.mode !== 'interval') return;
     for (const segment of segments) this.#written.add(segment);
     this.#isPassDue = true;
+    this.#ages.wrote();
   }
 
   /** Begins to keep the promise for the store that was opened with this barrier. */
@@ -149,9 +160,15 @@ export class Durability implements Barrier {
       this.#written = new Set();
       this.#isPassDue = false;
       this.#mustRepeat = false;
+      this.#ages.begins();
       await this.#syncSegments(written);
       await this.#syncAllLogs();
-      if (!this.#mustRepeat) this.#overdue = undefined;
+      if (this.#mustRepeat || this.#logs.failure !== undefined) {
+        this.#ages.failed();
+      } else {
+        this.#overdue = undefined;
+        this.#ages.synced();
+      }
     }
     await this.#segments.release((segment) => this.#isOpen(segment));
   }
@@ -170,13 +187,17 @@ export class Durability implements Barrier {
       await this.syncLogs();
     } catch (error) {
       if (this.#logs.failure === undefined) this.#tryAgain(error);
-      else this.#options.log.error({ err: error }, 'a log of the index cannot be synced');
+      else {
+        this.counts.syncFailures += 1;
+        this.#options.log.error({ err: error }, 'a log of the index cannot be synced');
+      }
     }
   }
 
   #tryAgain(error: unknown): void {
     this.#isPassDue = true;
     this.#mustRepeat = true;
+    this.counts.syncFailures += 1;
     if (this.#overdue !== undefined) return;
     this.#overdue = { error: toStoreError(error), sinceMs: this.#now() };
     this.#options.log.error({ err: error }, 'a file cannot be opened to be synced; it is retried');
@@ -198,6 +219,7 @@ export class Durability implements Barrier {
   #segmentFailed(segment: number, error: Error): void {
     const { log, onRetire } = this.#options;
     this.#failure = { error, atMs: this.#now() };
+    this.counts.syncFailures += 1;
     log.error(
       { err: error, segment },
       'a segment cannot be synced; it is sealed, and what was written to it of late may be lost',

@@ -253,6 +253,11 @@ export class EntryStore {
     return { version: this.#state.nextVersion, segment: this.#state.nextSegment };
   }
 
+  /** Changes that wait for the write lane. */
+  get writesWaiting(): number {
+    return this.#lane.waitingCount;
+  }
+
   /** Why writes are refused; undefined while they are not. */
   get failure(): Error | undefined {
     return this.#lane.failure;

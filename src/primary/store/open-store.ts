@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
+import type { StoreCounts } from '../../protocol/figures.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
@@ -108,6 +109,8 @@ export class OpenStore {
   #isStopped = false;
   #reserving: Promise<void> = Promise.resolve();
   #hasReserve = true;
+  /** Entries evicted over the life of the store, before it was opened. */
+  readonly #evictedBefore: number;
 
   /** Opens the files. Throws a CannotRunError when they do not allow it. */
   static async open(options: OpenOptions): Promise<OpenStore> {
@@ -166,6 +169,7 @@ export class OpenStore {
     const { indexPath, segmentsPath } = directory;
     const { storeBytesMax, segmentBytes } = settings;
     this.entries = entries;
+    this.#evictedBefore = entries.evicted;
     this.durability = durability;
     this.#visited = visited;
     this.#log = log;
@@ -231,6 +235,22 @@ export class OpenStore {
       setInterval(() => this.#keepReserve(), MAKE_RESERVE_EVERY_MS),
     ];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /** What has been done since it was opened. */
+  get counts(): StoreCounts {
+    const { given, handedOver, lost, refused } = this.entries.leases.counts;
+    return {
+      evicted: Math.max(0, this.entries.evicted - this.#evictedBefore),
+      ...this.#reclaimer.counts,
+      ...this.deadSegments.counts,
+      ...this.hand.counts,
+      ...this.durability.counts,
+      leasesGiven: given,
+      leasesHandedOver: handedOver,
+      leasesLost: lost,
+      leasesRefused: refused,
+    };
   }
 
   /** Begins what writes depend on. */

@@ -18,6 +18,7 @@ import type { Purging } from './purging.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';
 import { RECLAIM_WRITER } from './space/copy-targets.ts';
+import { StoreReport, type StoreStatistics } from './store-report.ts';
 
 export type { StoreSettings } from './open-store.ts';
 
@@ -50,6 +51,7 @@ export interface FilesChange {
 export class Storage {
   readonly #options: StorageOptions;
   readonly #healing: Healing;
+  readonly #report: StoreReport;
   /** It outlives closing and healing, but not the process. */
   readonly #gone: GoneEntries;
   #open: OpenStore | undefined;
@@ -76,6 +78,7 @@ export class Storage {
     this.#isWorkHeld = options.isWorkHeld ?? false;
     this.#gone = new GoneEntries((options.now ?? Date.now)());
     this.#roomBytes = reopenRoomBytesFor(options.settings.storeBytesMax);
+    this.#report = new StoreReport(options.settings.storeBytesMax);
     this.#healing = new Healing({
       directory: options.directory,
       log: options.log,
@@ -113,6 +116,11 @@ export class Storage {
     const { entries, durability } = this.#opened();
     const failure = entries.failure ?? durability.failure;
     if (failure !== undefined) throw failure;
+  }
+
+  /** What is counted and measured, also while the store is closed. */
+  get statistics(): StoreStatistics {
+    return this.#report.of(this.#open, () => this.checkWritable());
   }
 
   get isOpen(): boolean {
@@ -239,6 +247,7 @@ export class Storage {
       this.#isSealing = false;
     }
     this.#isClosed = true;
+    this.#report.retire(open);
     this.#open = undefined;
     await open.close();
   }
@@ -278,7 +287,10 @@ export class Storage {
       hasWriter,
       lost,
       gone: this.#gone,
-      onFailure: () => this.#healing.begin(),
+      onFailure: () => {
+        this.#report.noteFailure();
+        this.#healing.begin();
+      },
     });
     try {
       await this.#settleUnsealed(open.entries);
@@ -326,6 +338,7 @@ export class Storage {
   }
 
   async #openAgain(failed: OpenStore | undefined, release: () => Promise<boolean>): Promise<void> {
+    if (failed !== undefined) this.#report.retire(failed);
     this.#open = undefined;
     this.#lost = failed?.entries.lost ?? this.#lost;
     await failed?.closeFiles();

@@ -59,6 +59,11 @@ export class WriteLane {
   /** Told once, when a batch could not be written. */
   onFailure: (error: Error) => void = () => undefined;
 
+  /** Operations that wait for their batch. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   /** Why writes are refused since a batch failed; undefined while the lane works. */
   get failure(): Error | undefined {
     return this.#failure;

@@ -65,6 +65,11 @@ export function ttlSeconds({ expiresAtMs }: Pick<Freshness, 'expiresAtMs'>, nowM
   return Math.floor((expiresAtMs - nowMs) / 1000);
 }
 
+/** Whether the entry has expired, and is shown only because its windows allow it. */
+export function isStale({ expiresAtMs }: Pick<Freshness, 'expiresAtMs'>, nowMs: number): boolean {
+  return expiresAtMs !== 0 && expiresAtMs <= nowMs;
+}
+
 /** RFC 9111 section 1.2.2: as good as for ever, and within what every cache can read. */
 const DELTA_SECONDS_MAX = 2 ** 31;
 

@@ -32,15 +32,20 @@ export async function readLeased(
   allowScope(request, 'write');
   const waitSeconds = waitSecondsOf(headers);
   let leave: (() => void) | undefined;
+  let waitBeganAtMs = 0;
   const onWait = (leaveNow: () => void): void => {
     leave = leaveNow;
+    waitBeganAtMs = performance.now();
     allowSlowAnswer(request);
     socket.once('close', leaveNow);
     if (socket.destroyed) leaveNow();
   };
   const asked = { leaseMs: leaseSeconds * 1000, waitMs: waitSeconds * 1000, onWait };
   const { found, token, retryAfterMs } = await store.getLeased(key, reading, asked);
-  if (leave !== undefined) socket.off('close', leave);
+  if (leave !== undefined) {
+    socket.off('close', leave);
+    request.waitedMs = performance.now() - waitBeganAtMs;
+  }
   if (socket.destroyed) {
     if (found.found) found.content.release();
     // Nobody would ever use it, so whoever waits need not wait for its end.

@@ -63,15 +63,20 @@ function closeLingering(
   };
 }
 
+/** What a log line says of the request that it is about. */
+function named({ id, method }: FastifyRequest): { requestId: string; method: string } {
+  return { requestId: id, method };
+}
+
 /** Sends errors of every origin as `{"detail","code"}`. */
 export function installErrors(app: FastifyInstance, log: Log, lingerMs: number): void {
   app.setErrorHandler((thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     let error = operatingError(thrown);
     if (error === undefined) {
-      log.error({ err: thrown, method: request.method }, 'a request failed');
+      log.error({ err: thrown, ...named(request) }, 'a request failed');
       error = new BigCacheError('INTERNAL');
     } else if (error.code === 'INTERNAL') {
-      log.error({ err: error, method: request.method }, 'a request failed');
+      log.error({ err: error, ...named(request) }, 'a request failed');
     }
     sendError(request, reply, error, lingerMs);
   });

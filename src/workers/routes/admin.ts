@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteDeps } from '../deps.ts';
-import { allowSlowAnswer, sendJson } from './declare.ts';
+import { allowSlowAnswer, inStore, sendJson } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, messageAnswer } from './schemas.ts';
 
 interface AdminAction {
@@ -21,7 +21,7 @@ function declareAction(app: FastifyInstance, action: AdminAction): void {
   const { url, summary, message } = action;
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     allowSlowAnswer(request);
-    await action.run();
+    await inStore(request, action.run());
     sendJson(reply, { message });
   };
   const answers = { 200: messageAnswer(message) };

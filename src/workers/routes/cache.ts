@@ -11,7 +11,7 @@ import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
-import { getAndHead, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
+import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
@@ -89,6 +89,7 @@ interface StoredValue {
 
 async function storeValue(
   deps: RouteDeps,
+  request: FastifyRequest,
   key: string,
   upload: Upload,
   leaseToken: string | undefined,
@@ -99,7 +100,7 @@ async function storeValue(
   const { duration } = inspection;
   const cost = leaseCost(leaseToken, deps.now());
   const meta = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration, ...cost };
-  await deps.store.put(key, meta, value, undefined, leaseToken);
+  await inStore(request, deps.store.put(key, meta, value, undefined, leaseToken));
   return { key, value, expire };
 }
 
@@ -122,7 +123,7 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   requireJson(request.headers);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
   try {
-    const stored = await storeValue(deps, key, upload, token);
+    const stored = await storeValue(deps, request, key, upload, token);
     if (!prefersMinimal(request)) {
       sendStored(reply, stored, upload);
       return;
@@ -143,7 +144,7 @@ export async function removeEntry(
   reply: FastifyReply,
 ): Promise<void> {
   const key = keyAfter(mount, request, 'write');
-  if (!(await deps.store.delete(key))) throw new BigCacheError('DELETE_MISS');
+  if (!(await inStore(request, deps.store.delete(key)))) throw new BigCacheError('DELETE_MISS');
   deps.counters.delete += 1;
   sendJson(reply, { message: `'${key}' removed from cache.` });
 }

@@ -33,7 +33,7 @@ const TAGS = [
 ];
 
 /** The parameter that a route's wildcard stands for is the one its schema names. */
-function documentedUrl(url: string, schema: FastifySchema): string {
+export function documentedUrl(url: string, schema: FastifySchema): string {
   const params = schema.params as { properties?: object } | undefined;
   const [name] = Object.keys(params?.properties ?? {});
   return name === undefined ? url : url.replace('*', `{${name}}`);
@@ -98,7 +98,9 @@ export async function describeRoutes(
         version,
         description:
           'A cache for slow pages, on disk, over HTTP. Every error answers `{"detail", "code"}`; ' +
-          'codes never change, sentences may. Every GET of entries, statistics and probes has a HEAD.',
+          'codes never change, sentences may. Every GET of entries, statistics and probes has a HEAD. ' +
+          'A request may name itself with `X-Request-Id`: the answer has it too, as has every 5xx, ' +
+          'and the log.',
       },
       tags: TAGS,
       components: { securitySchemes: SECURITY_SCHEMES },

@@ -9,7 +9,7 @@ import { bodyHeaders, RAW_TYPE, storedContentType } from '../http/content-type.t
 import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import { frameEntry } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
-import { getAndHead, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
+import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
@@ -82,7 +82,8 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   };
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    await deps.store.put(key, meta, await bodyOf(request, upload), undefined, token);
+    const body = await bodyOf(request, upload);
+    await inStore(request, deps.store.put(key, meta, body, undefined, token));
     if (prefersMinimal(request)) sendMinimal(reply);
     else sendJson(reply, { key, expire: meta.expire ?? 'not set' });
   } finally {

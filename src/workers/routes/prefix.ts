@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { prefixFromTarget } from '../../protocol/key.ts';
 import { allowPrefix } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
-import { allowSlowAnswer, sendJson, targetAfter } from './declare.ts';
+import { allowSlowAnswer, inStore, sendJson, targetAfter } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, PrefixParams } from './schemas.ts';
 
 const MOUNT = '/prefix/';
@@ -42,7 +42,7 @@ export function prefixRoutes(app: FastifyInstance, deps: RouteDeps): void {
       const prefix = prefixFromTarget(targetAfter(MOUNT, request));
       allowPrefix(request, prefix);
       allowSlowAnswer(request);
-      const deleted = await deps.store.deletePrefix(prefix);
+      const deleted = await inStore(request, deps.store.deletePrefix(prefix));
       deps.counters.delete += deleted;
       sendJson(reply, { message: `prefix '${prefix}': ${deleted} keys deleted.`, deleted });
     },

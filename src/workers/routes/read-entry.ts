@@ -9,7 +9,7 @@ import { sendMiss } from '../plugins/errors.ts';
 import { sendContent } from '../send.ts';
 import type { Framing } from '../store/store.ts';
 import { isQueued, turnOf } from '../turns.ts';
-import { keyAfter } from './declare.ts';
+import { enterStore, keyAfter } from './declare.ts';
 
 /** How a route shows a hit. */
 export interface Presentation {
@@ -29,12 +29,14 @@ export async function readEntry(
   shown: Presentation,
 ): Promise<void> {
   const key = keyAfter(shown.mount, request, 'read');
-  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+  const mustQueue = isQueued(reply);
+  if (mustQueue && !(await turnOf(request.raw, reply.raw))) {
     reply.hijack();
     return;
   }
   const reading = { frame: (record: EntryRecord) => shown.frame(key, record) };
   const leaseSeconds = leaseSecondsOf(request.raw.headers);
+  enterStore(request, mustQueue);
   const read =
     leaseSeconds === undefined
       ? { found: await deps.store.get(key, reading), headers: undefined }

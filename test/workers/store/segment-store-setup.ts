@@ -9,6 +9,7 @@ import { openDirectory, type StoreDirectory } from '../../../src/primary/directo
 import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
 import { OPEN_ACCESS } from '../../../src/protocol/access.ts';
 import { newCounters } from '../../../src/protocol/counters.ts';
+import { newFigures, PROCESS_FIGURES } from '../../../src/protocol/figures.ts';
 import { Savings } from '../../../src/protocol/savings.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
@@ -19,6 +20,7 @@ import { PrimaryLink } from '../../../src/workers/primary-link.ts';
 import { ChannelIndex } from '../../../src/workers/store/channel-index.ts';
 import { SegmentStore } from '../../../src/workers/store/segment-store.ts';
 import { DEFAULT_CONFIG } from '../../default-config.ts';
+import { noStatistics } from '../../statistics-fixture.ts';
 import { streamPair } from '../../stream-pair.ts';
 
 export const SILENT = pino({ level: 'silent' });
@@ -92,12 +94,13 @@ export class TestServer {
       welcome: { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath, writer, version: '0' },
       storage: this.storage,
       sumCounters: async () => newCounters(),
-      sumSavings: async () => new Savings(),
+      sumStatistics: async () => noStatistics(),
       log: SILENT,
       events: {
         onReady: () => undefined,
         onReport: () => undefined,
         onSavings: () => undefined,
+        onTally: () => undefined,
         onClose: () => undefined,
       },
     });
@@ -160,6 +163,7 @@ function connectWorker(
     },
     counters: newCounters,
     savings: () => new Savings(),
+    tally: () => [[], newFigures(PROCESS_FIGURES)],
     leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
     leaseSettled: (key, record) => index.waiting.settled(key, record),
     takeAccess: () => undefined,

@@ -218,7 +218,7 @@ test('the time from lease to write is what the entry has cost, and hits save it'
     savedMs: 900,
     bySegment: [{ segment: 'shop', hits: 2, savedMs: 900 }],
   });
-  assert.deepEqual(reads, { hit: 2, miss: 1, expire: 0 });
+  assert.deepEqual(reads, { hit: 2, stale: 0, miss: 1, expired: 0 });
 });
 
 test('a lease whose answer is refused is given back', async (t) => {

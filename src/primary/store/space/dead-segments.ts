@@ -41,6 +41,8 @@ export class DeadSegments {
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<boolean> | undefined;
   #isStopped = false;
+  /** What has been done since the store was opened. */
+  readonly counts = { segmentsDropped: 0 };
 
   constructor(options: DeadSegmentsOptions) {
     this.#options = options;
@@ -192,6 +194,7 @@ export class DeadSegments {
     });
     // Once the name is gone: a descriptor that was opened before it went would keep the space.
     this.#options.onDrop(segment);
+    this.counts.segmentsDropped += 1;
     await syncDirectory(this.#options.segmentsPath);
   }
 

@@ -60,6 +60,14 @@ export class Hand {
   /** Apart from that of passes, so that no prefix delete waits for what a round has done. */
   readonly #roundLimit: RateLimit;
   readonly #waiters = new PurgeWaiters();
+  /** What has been done since the store was opened. */
+  readonly counts = {
+    handScanned: 0,
+    handRemoved: 0,
+    handRounds: 0,
+    handPasses: 0,
+    purgesFinished: 0,
+  };
   #purging: Pass | undefined;
   #round: Pass | undefined;
   #nextRoundAtMs: number;
@@ -143,7 +151,10 @@ export class Hand {
     const limit = pass.isRound ? this.#roundLimit : this.#passLimit;
     // A purge that comes meanwhile wakes the hand, and then it chooses again.
     if (limit.waitMs > 0) return this.#sleep(limit.waitMs);
+    const { scanned, removed } = pass;
     if (!pass.isDone) await this.#chunk(pass, limit);
+    this.counts.handScanned += pass.scanned - scanned;
+    this.counts.handRemoved += pass.removed - removed;
     if (pass.isDone) await this.#finish(pass);
     else if (this.#chunksSinceSave >= CHUNKS_PER_SAVE) await this.#save();
   }
@@ -211,6 +222,7 @@ export class Hand {
     const { store, now, log } = this.#options;
     if (pass.isRound) {
       this.#round = undefined;
+      this.counts.handRounds += 1;
       this.#nextRoundAtMs = now() + this.#roundPauseMs;
     } else {
       const { covered } = pass;
@@ -219,6 +231,8 @@ export class Hand {
       }
       this.#purging = undefined;
       this.#isRoundsTurn = true;
+      this.counts.handPasses += 1;
+      this.counts.purgesFinished += covered.length;
       this.#waiters.release(pass.covered);
     }
     const { scanned, removed, covered } = pass;

@@ -44,6 +44,8 @@ export class Reclaimer {
   /** Segments that hold one body beside garbage; the body is too long to be copied. */
   readonly #lone = new Set<number>();
   readonly #sweep = new Sweep();
+  /** What has been done since the store was opened. */
+  readonly counts = { copiedBytes: 0, segmentsReclaimed: 0 };
   #wake: () => void = () => undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -143,9 +145,11 @@ export class Reclaimer {
     const { reclaim, deadSegments, log } = this.#options;
     const startedAt = performance.now();
     const done = await reclaim.run(stats, keep, () => this.#isShort());
+    this.counts.copiedBytes += done.copiedBytes;
     if (done.outcome === 'stopped') return;
     if (done.outcome !== 'done') return this.#onFailed({ stats, keep }, done.outcome);
     if (done.renew !== undefined) return this.#renewOrEvict({ stats, keep }, done.renew);
+    this.counts.segmentsReclaimed += 1;
     await deadSegments.sweep();
     this.#lone.delete(stats.id);
     const { copiedBytes, evicted } = done;

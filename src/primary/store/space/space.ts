@@ -63,6 +63,19 @@ export class Space {
     return this.#options.segmentBytes() + this.#indexBytes + this.#otherBytes;
   }
 
+  /** What the index takes, as it was measured last; so are the next two. */
+  get indexBytes(): number {
+    return this.#indexBytes;
+  }
+
+  get diskBytes(): number {
+    return this.#diskBytes;
+  }
+
+  get diskFreeBytes(): number {
+    return this.#freeBytes;
+  }
+
   get #otherBytes(): number {
     return this.#options.reserveBytes + this.#visitedBytes;
   }

@@ -9,14 +9,14 @@ import { missStatus } from '../../http/cache-status.ts';
 import { parseTags } from '../../http/cache-tags.ts';
 import { storedContentType } from '../../http/content-type.ts';
 import { plainTag } from '../../http/entity-tags.ts';
-import { freshnessOf } from '../../http/freshness.ts';
+import { freshnessOf, isStale } from '../../http/freshness.ts';
 import { leaseCost, leaseSecondsOf, leaseTokenOf } from '../../http/lease-fields.ts';
 import { readLeased } from '../../leases/leased-read.ts';
 import { sendMiss } from '../../plugins/errors.ts';
 import { sendContent, sendHead } from '../../send.ts';
 import { NO_BODY, type Reading } from '../../store/store.ts';
 import { isQueued, turnOf } from '../../turns.ts';
-import { getAndHead, keyAfter } from '../declare.ts';
+import { enterStore, getAndHead, inStore, keyAfter } from '../declare.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
 import { preconditionOf } from './preconditions.ts';
 import { type Answer, answerTo } from './representation.ts';
@@ -27,7 +27,8 @@ const FIXED = { 'cache-control': 'no-store' } as const;
 
 async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyAfter(MOUNT, request, 'read');
-  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+  const mustQueue = isQueued(reply);
+  if (mustQueue && !(await turnOf(request.raw, reply.raw))) {
     reply.hijack();
     return;
   }
@@ -46,6 +47,7 @@ async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
     },
   };
   const leaseSeconds = leaseSecondsOf(headers);
+  enterStore(request, mustQueue);
   const read =
     leaseSeconds === undefined
       ? { found: await deps.store.get(key, reading), headers: undefined }
@@ -58,6 +60,7 @@ async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
     return;
   }
   deps.counters.hit += 1;
+  if (isStale(found.record, asked.nowMs)) deps.traffic.counts.staleHits += 1;
   deps.savings.noteHit(key, found.record.costMs);
   if (answer === undefined) throw new Error('INVARIANT: every hit was judged');
   if (read.headers !== undefined) Object.assign(answer.headers, read.headers);
@@ -117,7 +120,8 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   const only = preconditionOf(request.raw.headers);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    const stored = await deps.store.put(key, meta, await bodyOf(request, upload), only, token);
+    const body = await bodyOf(request, upload);
+    const stored = await inStore(request, deps.store.put(key, meta, body, only, token));
     const headers = { ...FIXED, etag: plainTag(stored.contentHash) };
     sendHead(
       reply,
@@ -135,7 +139,8 @@ async function remove(
   reply: FastifyReply,
 ): Promise<void> {
   const key = keyAfter(MOUNT, request, 'write');
-  if (!(await deps.store.delete(key, preconditionOf(request.raw.headers)))) {
+  const only = preconditionOf(request.raw.headers);
+  if (!(await inStore(request, deps.store.delete(key, only)))) {
     throw new BigCacheError('DELETE_MISS');
   }
   deps.counters.delete += 1;

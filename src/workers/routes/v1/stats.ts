@@ -1,54 +1,40 @@
-/** `/v1/stats`: what is counted, as JSON: reads, the generation time that hits saved, leases. */
+/** `/v1/stats`: everything that is counted, as JSON; the series are those of `/metrics`. */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { RouteDeps } from '../../deps.ts';
+import { asJson, jsonSchemaOf, place, type Tree } from '../../metrics/as-json.ts';
+import { EXAMPLE_SNAPSHOT } from '../../metrics/example.ts';
+import { FAMILIES } from '../../metrics/families/all.ts';
+import type { Snapshot } from '../../metrics/family.ts';
 import { getAndHead, sendJson } from '../declare.ts';
-import { errorAnswers, STORAGE_ERRORS } from '../schemas.ts';
+import { snapshotOf } from '../metrics.ts';
+import { errorAnswers } from '../schemas.ts';
 
 const Count = Type.Integer({ minimum: 0 });
-const Saving = { hits: Count, savedMs: Count };
 
-const StatsAnswer = Type.Object(
-  {
-    reads: Type.Object({ hit: Count, miss: Count, expire: Count }),
-    deleted: Count,
-    timeSaved: Type.Object(
-      {
-        ...Saving,
-        bySegment: Type.Array(Type.Object({ segment: Type.String(), ...Saving }), {
-          description: 'By the first segment of the path; beyond 100 of them, `other`.',
-        }),
-      },
-      { description: 'Hits on entries whose generation cost is known, and that cost times hits.' },
-    ),
-    leases: Type.Object(
-      {
-        held: Count,
-        waiting: Count,
-        given: Count,
-        handedOver: Count,
-        lost: Count,
-        refused: Count,
-      },
-      { description: '`held` and `waiting` are as of now.' },
-    ),
-  },
-  {
-    description: 'Sums over all processes, since the server was started.',
-    examples: [
-      {
-        reads: { hit: 1200, miss: 40, expire: 3 },
-        deleted: 2,
-        timeSaved: {
-          hits: 1100,
-          savedMs: 495000,
-          bySegment: [{ segment: 'catalogue', hits: 1100, savedMs: 495000 }],
-        },
-        leases: { held: 1, waiting: 12, given: 41, handedOver: 2, lost: 1, refused: 0 },
-      },
-    ],
-  },
-);
+/** Segments come from keys, so they are no labels of series, which are all known in advance. */
+const BY_SEGMENT = {
+  path: ['timeSaved', 'bySegment'],
+  schema: Type.Array(Type.Object({ segment: Type.String(), hits: Count, savedMs: Count }), {
+    description: 'By the first segment of the path; beyond 100 of them, `other`.',
+  }),
+};
+
+function statsOf(all: Snapshot): Tree {
+  const stats = asJson(FAMILIES, all);
+  const segments = [...all.savings.bySegment];
+  place(
+    stats,
+    BY_SEGMENT.path,
+    segments.map(([segment, saving]) => ({ segment, ...saving })),
+  );
+  return stats;
+}
+
+const StatsAnswer = Type.Object(jsonSchemaOf(FAMILIES, [BY_SEGMENT]), {
+  description: 'Sums over all processes, since the server was started.',
+  examples: [statsOf(EXAMPLE_SNAPSHOT)],
+});
 
 export function statsRoutes(app: FastifyInstance, deps: RouteDeps): void {
   getAndHead(app, {
@@ -56,20 +42,18 @@ export function statsRoutes(app: FastifyInstance, deps: RouteDeps): void {
     config: { access: 'read', storeWide: true },
     schema: {
       summary: 'Everything that is counted',
+      description: 'The series of `/metrics` as JSON. Answered while the store is closed too.',
       tags: ['v1'],
-      response: { 200: StatsAnswer, ...errorAnswers(...STORAGE_ERRORS) },
+      response: {
+        200: StatsAnswer,
+        ...errorAnswers(
+          'STORE_WIDE_REFUSED',
+          'STORE_UNAVAILABLE',
+          'OVERLOADED',
+          'DEADLINE_EXCEEDED',
+        ),
+      },
     },
-    handler: async (_request, reply) => {
-      const [counters, sums] = await Promise.all([deps.collectCounters(), deps.sumLeases()]);
-      const { hit, miss, expire, delete: deleted } = counters;
-      const { savings, leases } = sums;
-      const bySegment = [...savings.bySegment].map(([segment, saving]) => ({ segment, ...saving }));
-      sendJson(reply, {
-        reads: { hit, miss, expire },
-        deleted,
-        timeSaved: { ...savings.total, bySegment },
-        leases,
-      });
-    },
+    handler: async (_request, reply) => sendJson(reply, statsOf(await snapshotOf(deps))),
   });
 }
