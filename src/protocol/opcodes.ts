@@ -49,6 +49,10 @@ export const Opcode = {
   purge: 48,
   purgeReport: 49,
   explain: 50,
+  // Single entries and the listing of them, from the worker.
+  touch: 56,
+  increment: 57,
+  listEntries: 58,
 } as const;
 
 export type OpcodeName = keyof typeof Opcode;
