@@ -45,7 +45,9 @@ function grouped(scratch) {
   const groups = TOGETHER.flatMap((folder) => {
     const members = files.filter((file) => dirname(file) === folder);
     if (members.length < 2) return members;
-    const lines = members.map((file) => `import ${JSON.stringify(pathToFileURL(root + file).href)};`);
+    const lines = members.map(
+      (file) => `import ${JSON.stringify(pathToFileURL(root + file).href)};`,
+    );
     const group = join(scratch, `${folder.replaceAll('/', '-')}.mjs`);
     writeFileSync(group, lines.join('\n'));
     return [group];

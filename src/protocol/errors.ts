@@ -150,6 +150,31 @@ export const ERRORS = {
     status: 404,
     detail: 'There is no such purge, or its report is kept no longer.',
   },
+  NOT_AN_INTEGER: {
+    wire: 41,
+    status: 409,
+    detail: 'The entry is no integer of 64 bits; only such ones are counted with.',
+  },
+  COUNTER_OVERFLOW: {
+    wire: 42,
+    status: 409,
+    detail: 'The counter would leave the integers of 64 bits; it stays as it is.',
+  },
+  CURSOR_INVALID: {
+    wire: 43,
+    status: 400,
+    detail: 'The cursor is none that this listing gave; begin anew without one.',
+  },
+  BATCH_FULL: {
+    wire: 44,
+    status: 413,
+    detail: 'The bodies of this batch are more than one answer takes; ask for this entry again.',
+  },
+  MEMBER_INVALID: {
+    wire: 45,
+    status: 422,
+    detail: 'A member of the body is missing, unknown, or not what it should be.',
+  },
   TOKEN_REQUIRED: {
     wire: 46,
     status: 401,

@@ -164,6 +164,24 @@ export function prefixFromText(text: string): string {
 }
 
 /**
+ * The key that a body names in its final form: nothing is decoded or taken off.
+ *
+ * Throws BigCacheError: KEY_EMPTY, KEY_TOO_LONG, KEY_INVALID.
+ */
+export function keyFromText(text: string, use: KeyUse): string {
+  if (text === '') throw new BigCacheError('KEY_EMPTY');
+  if (isTooLong(text)) throw new BigCacheError('KEY_TOO_LONG');
+  const [path = ''] = text.split('?', 1);
+  if (!isCanonicalKey(text) || (use === 'write' && hasDotSegment(path))) {
+    throw new BigCacheError(
+      'KEY_INVALID',
+      'The key is not in its final form, or has dot segments.',
+    );
+  }
+  return text;
+}
+
+/**
  * Whether `key` has the form that `keyFromTarget` gives a key that is read. Dot segments are not
  * judged here: such a key can be asked for, and is a miss.
  */

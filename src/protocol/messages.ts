@@ -6,10 +6,12 @@
 import { isUtf8 } from 'node:buffer';
 import { Packr, Unpackr } from 'msgpackr';
 import { isAccess } from './access.ts';
+import { integerOf } from './counter.ts';
 import { COUNTERS } from './counters.ts';
 import { isFigure, PROCESS_FIGURES } from './figures.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
+import { PAGE_ENTRIES_MAX } from './listing.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
 import { PURGE_FLAGS_MAX } from './purge.ts';
 import { RECORD_BYTES_MAX, RECORD_HEAD_BYTES } from './record.ts';
@@ -40,6 +42,15 @@ const isSelectorText: FieldCheck = (value) =>
 const isPurgeFlags: FieldCheck = (value) => isInteger(value) && Number(value) <= PURGE_FLAGS_MAX;
 /** A version, 0 for none at all, null where nothing is asked. */
 const isCondition: FieldCheck = (value) => value === null || isInteger(value);
+const isInt64: FieldCheck = (value) => typeof value === 'string' && integerOf(value) !== undefined;
+/** The version of an entry and the integer that its body is, or null. */
+const isSeenInteger: FieldCheck = (value) =>
+  value === null ||
+  (Array.isArray(value) && value.length === 2 && isInteger(value[0]) && isInt64(value[1]));
+const isNameOrNull: FieldCheck = (value) =>
+  value === null || (Buffer.isBuffer(value) && value.length <= KEY_BYTES_MAX && isUtf8(value));
+const isPageSize: FieldCheck = (value) =>
+  isInteger(value) && Number(value) >= 1 && Number(value) <= PAGE_ENTRIES_MAX;
 const isCounterList: FieldCheck = (value) =>
   Array.isArray(value) && value.length === COUNTERS.length && value.every(isInteger);
 
@@ -82,6 +93,9 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.purge]: [isSelectorText, isPurgeFlags],
   [Opcode.purgeReport]: [isInteger],
   [Opcode.explain]: [isKey],
+  [Opcode.touch]: [isKey, isInteger],
+  [Opcode.increment]: [isKey, isInt64, isInt64, isInteger, isSeenInteger],
+  [Opcode.listEntries]: [isSelectorText, isNameOrNull, isPageSize],
   [Opcode.reportTally]: [isTally, isProcessList],
   [Opcode.sumStatistics]: [],
 };
@@ -104,6 +118,9 @@ const NAMED = new Set<unknown>([
   Opcode.leaseSettled,
   Opcode.purge,
   Opcode.explain,
+  Opcode.touch,
+  Opcode.increment,
+  Opcode.listEntries,
 ]);
 const NAME_AT = 2;
 

@@ -49,6 +49,10 @@ export const Opcode = {
   purge: 48,
   purgeReport: 49,
   explain: 50,
+  // Single entries and the listing of them, from the worker.
+  touch: 56,
+  increment: 57,
+  listEntries: 58,
   // Statistics, from the worker.
   reportTally: 64,
   sumStatistics: 65,

@@ -20,6 +20,9 @@ export interface Pointer {
   readonly offset: number;
 }
 
+/** In place of a segment: the body is in the record itself. No segment has this id. */
+export const IN_RECORD = 0;
+
 /** What the writer of an entry says about it. Times are Unix milliseconds; 0 stands for never. */
 export interface EntryMeta {
   readonly kind: KindCode;
@@ -55,6 +58,8 @@ export interface EntryRecord extends EntryMeta {
   readonly contentEncoding: string | null;
   readonly tags: readonly string[];
   readonly costMs: number;
+  /** The body itself, where it is in no segment: the digits of a counter. */
+  readonly inlineBody?: Buffer | undefined;
 }
 
 const FLAGS_AT = 1;
@@ -91,6 +96,7 @@ function checksumOf(key: Buffer, record: Buffer): number {
 
 /** Encodes a record for `key` (UTF-8). REQUIRES: times and lengths are safe, non-negative integers. */
 export function encodeRecord(key: Buffer, record: EntryRecord): Buffer {
+  const { inlineBody } = record;
   const fields = packr.pack([
     record.plainBytes,
     record.checksums,
@@ -101,6 +107,7 @@ export function encodeRecord(key: Buffer, record: EntryRecord): Buffer {
     record.costMs,
     record.expire,
     record.duration,
+    ...(inlineBody === undefined ? [] : [inlineBody]),
   ]);
   const encoded = Buffer.allocUnsafe(RECORD_HEAD_BYTES + fields.length);
   encoded[0] = RECORD_FORMAT;
@@ -304,7 +311,7 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
   }
   if (kind === undefined || !Array.isArray(fields) || fields.length < 9) return undefined;
   const [plainBytes, checksums, etag, contentType, contentEncoding] = fields as unknown[];
-  const [tags, costMs, expire, duration] = fields.slice(5) as unknown[];
+  const [tags, costMs, expire, duration, inlineBody] = fields.slice(5) as unknown[];
   if (
     !isCount(plainBytes) ||
     !Buffer.isBuffer(checksums) ||
@@ -317,6 +324,9 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
     return undefined;
   }
   if ((expire !== null && typeof expire !== 'number') || !isTextOrNull(duration)) return undefined;
+  const pointer = pointerOf(encoded);
+  const isInline = pointer.segment === IN_RECORD;
+  if (isInline && !Buffer.isBuffer(inlineBody)) return undefined;
   return {
     kind,
     version: versionOf(encoded),
@@ -324,7 +334,7 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
     expiresAtMs: expiresAtOf(encoded),
     staleWhileRevalidateUntilMs: readUint64(encoded, STALE_REVALIDATE_AT),
     staleIfErrorUntilMs: readUint64(encoded, STALE_ERROR_AT),
-    pointer: pointerOf(encoded),
+    pointer,
     plainBytes,
     storedBytes: storedBytesOf(encoded),
     checksums,
@@ -335,5 +345,6 @@ export function decodeRecord(key: Buffer, encoded: Buffer): EntryRecord | undefi
     costMs,
     expire,
     duration,
+    inlineBody: isInline ? (inlineBody as Buffer) : undefined,
   };
 }

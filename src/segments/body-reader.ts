@@ -33,7 +33,7 @@ export function warmItem({ segment, offset }: Pointer): number {
 }
 
 /** The part of a record that says where and what a body is. */
-export type BodyPlace = Pick<EntryRecord, 'pointer' | 'storedBytes' | 'checksums'>;
+export type BodyPlace = Pick<EntryRecord, 'pointer' | 'storedBytes' | 'checksums' | 'inlineBody'>;
 
 /** Bytes from `start` to before `end`. */
 export interface ByteRange {
@@ -79,6 +79,7 @@ export class BodyReader {
 
   /** `open` without waiting, for a body that is surely in the page cache; else undefined. */
   openWarm(place: BodyPlace, framing: BodyFraming): BodyContent | undefined {
+    if (place.inlineBody !== undefined) return inlineContent(place.inlineBody, framing);
     if (place.storedBytes > WHOLE_BODY_BYTES_MAX || !this.#warm.has(warmItem(place.pointer)))
       return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
@@ -129,6 +130,22 @@ export class BodyReader {
     }
     return body;
   }
+}
+
+/** A body that came with its record, whose checksum covers it; it has a few bytes, and needs no slab. */
+function inlineContent(body: Buffer, { prologue, epilogue, range }: BodyFraming): BodyContent {
+  const whole =
+    range === undefined
+      ? Buffer.concat([prologue, body, epilogue])
+      : Buffer.from(body.subarray(range.start, range.end));
+  return {
+    byteLength: whole.length,
+    whole,
+    async *chunks() {
+      yield whole;
+    },
+    release() {},
+  };
 }
 
 /** A body in one slab, with room around it for what stands before and after. */

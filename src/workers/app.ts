@@ -30,11 +30,15 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { pickleRoutes } from './routes/pickle.ts';
 import { prefixRoutes } from './routes/prefix.ts';
 import { statRoutes } from './routes/stat.ts';
+import { batchRoutes } from './routes/v1/batch.ts';
 import { entryRoutes } from './routes/v1/entries.ts';
 import { explainRoutes } from './routes/v1/explain.ts';
+import { incrRoutes } from './routes/v1/incr.ts';
+import { keysRoutes } from './routes/v1/keys.ts';
 import { leaseRoutes } from './routes/v1/leases.ts';
 import { purgeRoutes } from './routes/v1/purges.ts';
 import { statsRoutes } from './routes/v1/stats.ts';
+import { touchRoutes } from './routes/v1/touch.ts';
 
 export type { AppDeps } from './deps.ts';
 
@@ -106,6 +110,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     const all = [cacheRoutes, pickleRoutes, prefixRoutes, adminRoutes, statRoutes];
     all.push(entryRoutes, leaseRoutes, statsRoutes);
     all.push(purgeRoutes, explainRoutes);
+    all.push(touchRoutes, incrRoutes, keysRoutes, batchRoutes);
     all.push(metricsRoutes);
     for (const declare of all) {
       declare(scope, shared);

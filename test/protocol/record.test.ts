@@ -6,6 +6,7 @@ import {
   type EntryRecord,
   encodeRecord,
   expiresAtOf,
+  IN_RECORD,
   isIntact,
   Kind,
   pointerOf,
@@ -20,7 +21,7 @@ import {
 const count = fc.maxSafeNat();
 const textOrNull = fc.option(fc.string({ maxLength: 256, unit: 'grapheme' }));
 
-const records: fc.Arbitrary<EntryRecord> = fc.record(
+const inSegments: fc.Arbitrary<EntryRecord> = fc.record(
   {
     kind: fc.constantFrom(Kind.json, Kind.raw),
     version: count,
@@ -28,7 +29,10 @@ const records: fc.Arbitrary<EntryRecord> = fc.record(
     expiresAtMs: fc.oneof(count, fc.constant(0)),
     staleWhileRevalidateUntilMs: count,
     staleIfErrorUntilMs: count,
-    pointer: fc.record({ segment: fc.nat(0xffff_ffff), offset: count }, { noNullPrototype: true }),
+    pointer: fc.record(
+      { segment: fc.integer({ min: 1, max: 0xffff_ffff }), offset: count },
+      { noNullPrototype: true },
+    ),
     plainBytes: count,
     storedBytes: count,
     checksums: fc.uint8Array({ maxLength: 128 }).map((bytes) => Buffer.from(bytes)),
@@ -42,9 +46,18 @@ const records: fc.Arbitrary<EntryRecord> = fc.record(
       fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
     ),
     duration: textOrNull,
+    inlineBody: fc.constant(undefined),
   },
   { noNullPrototype: true },
 );
+
+/** Some with their body in the record. */
+const records: fc.Arbitrary<EntryRecord> = fc
+  .tuple(inSegments, fc.option(fc.uint8Array({ maxLength: 20 })))
+  .map(([record, body]) => {
+    if (body === null) return record;
+    return { ...record, pointer: { segment: IN_RECORD, offset: 0 }, inlineBody: Buffer.from(body) };
+  });
 
 const keys = fc
   .string({ minLength: 1, maxLength: 64, unit: 'grapheme' })

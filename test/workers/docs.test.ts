@@ -50,6 +50,10 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/v1/explain/{key}': ['get'],
   '/v1/purge': ['post'],
   '/v1/purges/{id}': ['get'],
+  '/v1/touch/{key}': ['post'],
+  '/v1/incr/{key}': ['post'],
+  '/v1/keys': ['get'],
+  '/v1/batch': ['post'],
   '/healthz': ['get'],
   '/readyz': ['get'],
   '/openapi.json': ['get'],
@@ -84,7 +88,8 @@ test('every operation says what it does, takes and answers', async (t) => {
       );
       if (name !== undefined) assert.ok(isParameter, title);
       const takesBody =
-        (method === 'post' || method === 'put') && (name !== undefined || path === '/v1/purge');
+        (method === 'post' || method === 'put') &&
+        (name !== undefined || ['/v1/purge', '/v1/batch'].includes(path));
       assert.equal(operation.requestBody !== undefined, takesBody, title);
     }
   }

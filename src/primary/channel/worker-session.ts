@@ -18,6 +18,7 @@ import { toStoreError } from '../../segments/faults.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
 import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
+import { increment, listEntries } from './entry-requests.ts';
 
 /** What the session tells about its worker. */
 export interface SessionEvents {
@@ -359,6 +360,10 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   },
   [Opcode.explain]: async (session, [key]) =>
     explanationToWire(await session.explain(key as string)),
+  [Opcode.touch]: (session, [key, ttlMs]) =>
+    session.storage.entries.touch(key as string, ttlMs as number),
+  [Opcode.increment]: (session, fields) => increment(session.storage.entries, fields),
+  [Opcode.listEntries]: (session, fields) => listEntries(session.storage.entries, fields),
 };
 
 function asReadError(error: unknown): BigCacheError {

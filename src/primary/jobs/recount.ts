@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 import {
+  IN_RECORD,
   isIntact,
   pointerOf,
   storedBytesOf,
@@ -84,6 +85,7 @@ async function count(
 
 function addTo(segments: Map<number, SegmentCount>, keyBytes: number, record: Buffer): void {
   const { segment, offset } = pointerOf(record);
+  if (segment === IN_RECORD) return;
   const storedBytes = storedBytesOf(record);
   const before = segments.get(segment);
   segments.set(segment, {

@@ -2,17 +2,20 @@
  * What is true: the entries of the store, as the primary serves them to the workers. Reads go to the
  * index and are judged here; every change passes the write lane.
  */
+import type { CounterOrder, Incremented, SeenInteger } from '../../protocol/counter.ts';
 import type { Explanation } from '../../protocol/explanation.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
+import * as counterOperations from './counter-operations.ts';
 import type { GoneEntries } from './gone-entries.ts';
 import type { Index } from './index/index-files.ts';
 import { readRecordSync, readRecords } from './index/record-reads.ts';
 import { Judge, type Lookup } from './judge.ts';
 import type { LeaseTable } from './leases/lease-table.ts';
 import { MissedKeys } from './leases/missed-keys.ts';
+import { Listing } from './listing.ts';
 import * as operations from './operations.ts';
 import * as purgeOperations from './purge-operations.ts';
 import type { Purge } from './purges.ts';
@@ -54,6 +57,7 @@ export class EntryStore {
   readonly #warm: WarmSet<string>;
   readonly #missed = new MissedKeys();
   readonly #judge: Judge;
+  readonly listing: Listing;
   readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
 
   private constructor(
@@ -69,6 +73,7 @@ export class EntryStore {
     this.#barrier = barrier;
     this.#visited = visited;
     this.#judge = new Judge(state, visited);
+    this.listing = new Listing(index, this.#judge, now);
     this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
@@ -157,6 +162,16 @@ export class EntryStore {
   delete(key: string, condition?: CommitCondition): Promise<boolean> {
     this.#visited?.clear(key);
     return this.#run(operations.remove(key, condition));
+  }
+
+  /** See counter-operations.ts. */
+  touch(key: string, ttlMs: number): Promise<boolean> {
+    return this.#run(counterOperations.touch(key, ttlMs, this));
+  }
+
+  /** See counter-operations.ts. Rejects with NOT_AN_INTEGER and COUNTER_OVERFLOW. */
+  increment(key: string, order: CounterOrder, seen?: SeenInteger): Promise<Incremented> {
+    return this.#run(counterOperations.increment(key, order, seen, this));
   }
 
   /** Removes these records unless they were written since; answers how many it removed. */

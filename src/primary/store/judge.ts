@@ -34,6 +34,21 @@ export class Judge {
   /** What a reader gets who asks now. */
   judge(key: string, found: Buffer | undefined, nowMs: number): Lookup {
     if (found === undefined) return this.#judgeGone(key);
+    const judged = this.#judgeFound(key, found, nowMs);
+    if (typeof judged !== 'number') this.#visited?.mark(key);
+    return judged;
+  }
+
+  /**
+   * What a listing shows of an entry; undefined for one that no reader is shown, not even stale. Marks nothing
+   * as read.
+   */
+  listed(key: string, found: Buffer, nowMs: number): Buffer | undefined {
+    const judged = this.#judgeFound(key, found, nowMs);
+    return typeof judged === 'number' ? undefined : judged;
+  }
+
+  #judgeFound(key: string, found: Buffer, nowMs: number): Lookup {
     const { purges } = this.#state;
     const record = withWholeHead(found);
     if (purges.isPurged(key, record)) return MISS_CODES.purged;
@@ -41,7 +56,6 @@ export class Judge {
     const untilMs = usefulUntilOf(record);
     if (untilMs !== 0 && untilMs <= nowMs) return MISS_CODES.expired;
     if (this.lost.size > 0 && this.lost.has(pointerOf(record).segment)) return MISS_CODES.evicted;
-    this.#visited?.mark(key);
     return purges.withStaleness(key, record);
   }
 

@@ -63,6 +63,12 @@ export class PurgeOverlay {
     return this.#state.purges.isPurged(key, record) || this.#newKiller(key, record) !== undefined;
   }
 
+  /** Whether a soft purge, of before or of this batch, made the entry stale. */
+  isSoftened(key: string, record: Buffer): boolean {
+    const softener = this.#state.purges.softenerOf(key, record) ?? this.#newSoftener(key, record);
+    return softener !== undefined;
+  }
+
   /** Whether this batch begins a purge, hard or soft. */
   get hasBegun(): boolean {
     return this.#begun.length > 0;

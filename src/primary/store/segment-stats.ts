@@ -2,6 +2,8 @@
  * The accounting of one segment, kept under `s` in the index and in the same batch as the records
  * that it counts.
  */
+import { type Pointer, storedBytesOf, versionOf } from '../../protocol/record.ts';
+import { occupiedBytesOf } from '../../segments/format.ts';
 import { DamagedValueError, segmentKey, verifiedValue, withChecksum } from './index/index-keys.ts';
 
 /** On disk: never renumber. */
@@ -30,6 +32,19 @@ export interface SegmentStats {
   lastVersion: number;
   /** Size of the file once it is sealed; until then the size up to which it may grow. */
   fileBytes: number;
+}
+
+/** Counts a record whose body lies here, at `pointer`; its version is given. */
+export function countRecord(
+  stats: SegmentStats,
+  keyBytes: number,
+  record: Buffer,
+  { offset }: Pointer,
+): void {
+  stats.bytesWritten = Math.max(stats.bytesWritten, offset + storedBytesOf(record));
+  stats.bytesLive += occupiedBytesOf(keyBytes, record);
+  stats.records += 1;
+  stats.lastVersion = Math.max(stats.lastVersion, versionOf(record));
 }
 
 /**

@@ -3,12 +3,13 @@
  * nobody else sees anything until the batch is in the index and `publish` is called.
  */
 import {
+  IN_RECORD,
+  isFreshAt,
   isIntact,
   movedRecord,
   type Pointer,
   pointerOf,
   stampVersion,
-  storedBytesOf,
   usefulUntilOf,
   versionOf,
 } from '../../protocol/record.ts';
@@ -22,6 +23,7 @@ import { PurgeOverlay } from './purge-overlay.ts';
 import { isCleared, isOfEverything, type Purge } from './purges.ts';
 import { correct, type Recounted } from './recounted.ts';
 import {
+  countRecord,
   encodeSegmentStats,
   newSegmentStats,
   SegmentState,
@@ -100,6 +102,12 @@ export class Transaction {
     return (untilMs === 0 || untilMs > this.nowMs) && !this.isPurged(key, record);
   }
 
+  /** Whether a reader who takes nothing stale is shown the record. */
+  isFresh(key: string, record: Buffer): boolean {
+    if (!isFreshAt(record, this.nowMs) || this.isPurged(key, record)) return false;
+    return !this.#purges.isSoftened(key, record);
+  }
+
   isPurged(key: string, record: Buffer): boolean {
     return versionOf(record) <= this.#clearVersion || this.#purges.isPurged(key, record);
   }
@@ -110,18 +118,27 @@ export class Transaction {
     const version = this.takeVersion();
     const keyBytes = Buffer.from(key);
     stampVersion(keyBytes, record, version);
-    const { segment, offset } = pointerOf(record);
-    const stats = this.segment(segment);
-    if (stats === undefined) throw new Error('INVARIANT: a commit points into a granted segment');
-    const storedBytes = storedBytesOf(record);
-    stats.bytesWritten = Math.max(stats.bytesWritten, offset + storedBytes);
-    stats.bytesLive += occupiedBytesOf(keyBytes.length, record);
-    stats.records += 1;
-    stats.lastVersion = version;
+    const pointer = pointerOf(record);
+    if (pointer.segment !== IN_RECORD) {
+      const stats = this.segment(pointer.segment);
+      if (stats === undefined) throw new Error('INVARIANT: a commit points into a granted segment');
+      countRecord(stats, keyBytes.length, record, pointer);
+    }
     this.#count += 1;
     this.#entries.set(key, record);
     this.#changedKeys.set(key, record);
     return version;
+  }
+
+  /**
+   * Gives `key` the record `changed`, which differs in its times. It is no write: the version stays, and so do
+   * leases. REQUIRES: the record that stands is fresh and intact.
+   */
+  retime(key: string, changed: Buffer): void {
+    const stats = this.segment(pointerOf(changed).segment);
+    // What the record says beside its head counts as a part of the append.
+    if (stats !== undefined) stats.bytesLive += changed.length - (this.record(key)?.length ?? 0);
+    this.#entries.set(key, changed);
   }
 
   /**
@@ -159,10 +176,7 @@ export class Transaction {
       from.bytesLive = this.#atLeastNothing(from.bytesLive - bytes);
       from.records = this.#atLeastNothing(from.records - 1);
     }
-    target.bytesWritten = Math.max(target.bytesWritten, to.offset + storedBytesOf(record));
-    target.bytesLive += bytes;
-    target.records += 1;
-    target.lastVersion = Math.max(target.lastVersion, versionOf(record));
+    countRecord(target, keyBytes.length, record, to);
     this.#entries.set(key, movedRecord(keyBytes, record, to, isSpared));
   }
 

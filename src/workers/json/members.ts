@@ -25,7 +25,7 @@ export interface MemberSpans {
 }
 
 /** jsonc-parser's SyntaxKind, a const enum there, which one file alone cannot import. */
-const Token = {
+export const Token = {
   openBrace: 1,
   closeBrace: 2,
   openBracket: 3,
@@ -48,14 +48,14 @@ const notAnObject = (): BigCacheError =>
   new BigCacheError('BODY_INVALID', 'The body must be a JSON object with a member "value".');
 
 /** The next token that is no white space. Comments are tokens here, and no rule takes them. */
-function next(scanner: JSONScanner): number {
+export function next(scanner: JSONScanner): number {
   let token: number = scanner.scan();
   while (token === Token.space || token === Token.lineBreak) token = scanner.scan();
   if (scanner.getTokenError() !== 0) throw invalid();
   return token;
 }
 
-function expect(token: number, wanted: number): void {
+export function expect(token: number, wanted: number): void {
   if (token !== wanted) throw invalid();
 }
 

@@ -8,8 +8,11 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import { ANYBODY, scopeRefused } from '../access/principal.ts';
 import type { Tokens } from '../access/tokens.ts';
 
-/** The scope that a token needs for a route; `open` for a route that needs no token. */
-export type RouteAccess = Scope | 'open';
+/**
+ * The scope that a token needs for a route; `open` for a route that needs no token, `any` for one that every
+ * token may use and that asks itself who may do what of it.
+ */
+export type RouteAccess = Scope | 'open' | 'any';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -46,7 +49,7 @@ function guardOf(route: RouteOptions, tokens: Tokens): onRequestHookHandler {
       done(new BigCacheError('TOKEN_REFUSED'));
       return;
     }
-    if (access === undefined || !principal.scopes.has(access)) {
+    if (access === undefined || (access !== 'any' && !principal.scopes.has(access))) {
       done(scopeRefused(access ?? 'admin'));
       return;
     }

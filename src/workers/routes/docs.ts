@@ -53,8 +53,10 @@ function documentedAccess(
   areTokensNeeded: boolean,
 ): FastifySchema {
   if (access === undefined || access === 'open') return { ...schema, security: [] };
+  const scope =
+    access === 'any' ? 'any scope, and for each item its own' : `the scope \`${access}\``;
   const need =
-    `Where tokens are needed: one with the scope \`${access}\`` +
+    `Where tokens are needed: one with ${scope}` +
     (storeWide === true ? ' and without a keyPrefix.' : '.');
   return {
     ...schema,

@@ -2,8 +2,15 @@
  * The index behind the channel: each operation is one request to the primary.
  */
 import type { Channel } from '../../protocol/channel.ts';
+import {
+  type CounterOrder,
+  type Incremented,
+  incrementedFromWire,
+  type SeenInteger,
+} from '../../protocol/counter.ts';
 import { type Explanation, explanationFromWire } from '../../protocol/explanation.ts';
 import { ProtocolError } from '../../protocol/frame.ts';
+import { type Page, type PageAsked, pageFromWire } from '../../protocol/listing.ts';
 import { type MissReason, missReason } from '../../protocol/miss.ts';
 import { Opcode, type OpcodeValue } from '../../protocol/opcodes.ts';
 import {
@@ -100,6 +107,27 @@ export class ChannelIndex implements EntryIndex {
 
   async delete(key: string, condition?: CommitCondition): Promise<boolean> {
     return (await this.#write(Opcode.delete, key, condition ?? null)) === true;
+  }
+
+  async touch(key: string, ttlMs: number): Promise<boolean> {
+    return (await this.#write(Opcode.touch, key, ttlMs)) === true;
+  }
+
+  async increment(
+    key: string,
+    { by, initial, ttlMs }: CounterOrder,
+    seen?: SeenInteger,
+  ): Promise<Incremented> {
+    const read = seen === undefined ? null : [seen.version, String(seen.value)];
+    const order = [String(by), String(initial), ttlMs];
+    const done = await this.#write(Opcode.increment, key, ...order, read);
+    return incrementedFromWire(done) ?? this.#unexpected(Opcode.increment);
+  }
+
+  async list({ prefix, after, limit }: PageAsked): Promise<Page<Buffer>> {
+    const begin = after === '' ? null : Buffer.from(after);
+    const listed = await this.#channel.request(Opcode.listEntries, prefix, begin, limit);
+    return pageFromWire(listed) ?? this.#unexpected(Opcode.listEntries);
   }
 
   async dropDamaged(key: string, version: number): Promise<boolean> {

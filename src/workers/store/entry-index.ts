@@ -2,7 +2,9 @@
  * The index of entries as a worker sees it: records, conditions and pointers, never a body. The
  * primary stands behind it.
  */
+import type { CounterOrder, Incremented, SeenInteger } from '../../protocol/counter.ts';
 import type { Explanation } from '../../protocol/explanation.ts';
+import type { Page, PageAsked } from '../../protocol/listing.ts';
 import type { MissReason } from '../../protocol/miss.ts';
 import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
@@ -44,6 +46,15 @@ export interface EntryIndex {
   releaseLease(key: string, token: string): Promise<boolean>;
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
   delete(key: string, condition?: CommitCondition): Promise<boolean>;
+  /** See Store. */
+  touch(key: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Adds to a counter. Where the body of the entry is in a segment, its version comes back; with what was
+   * read there as `seen` it is done, unless the entry is another by then.
+   */
+  increment(key: string, order: CounterOrder, seen?: SeenInteger): Promise<Incremented>;
+  /** See Store; with encoded records. */
+  list(asked: PageAsked): Promise<Page<Buffer>>;
   /** Removes exactly this version of a record that was found damaged. */
   dropDamaged(key: string, version: number): Promise<boolean>;
   deletePrefix(prefix: string): Promise<number>;

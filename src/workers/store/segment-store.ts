@@ -1,8 +1,15 @@
 /**
  * The store of a worker: records from the index, bodies from and to segments on the same disk.
  */
+import {
+  type CounterOrder,
+  INTEGER_LENGTH_MAX,
+  integerOf,
+  type SeenInteger,
+} from '../../protocol/counter.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { Explanation } from '../../protocol/explanation.ts';
+import type { ListedEntry, Page, PageAsked } from '../../protocol/listing.ts';
 import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import {
   decodeRecord,
@@ -45,6 +52,8 @@ export interface SegmentStoreOptions {
 
 /** A body may be moved while it is being read; it is not moved this often. */
 const READ_ATTEMPTS_MAX = 4;
+/** An integer that is overwritten this often while it is read is written by too many. */
+const INCREMENT_ATTEMPTS_MAX = 8;
 const EMPTY = Buffer.alloc(0);
 const NO_FRAMING: Framing = { prologue: EMPTY, epilogue: EMPTY };
 const NEVER_SEEN: Miss = { found: false, reason: 'never-seen' };
@@ -193,6 +202,44 @@ export class SegmentStore implements Store {
     if (only === undefined) return await this.#options.index.delete(key);
     const guard = () => this.#conditionOf(key, only);
     return await guarded(guard, (condition) => this.#options.index.delete(key, condition));
+  }
+
+  touch(key: string, ttlMs: number): Promise<boolean> {
+    return this.#options.index.touch(key, ttlMs);
+  }
+
+  async increment(key: string, order: CounterOrder): Promise<bigint> {
+    let seen: SeenInteger | undefined;
+    for (let attempt = 0; attempt < INCREMENT_ATTEMPTS_MAX; attempt++) {
+      const done = await this.#options.index.increment(key, order, seen);
+      if (done.value !== undefined) return done.value;
+      seen = await this.#readInteger(key);
+    }
+    throw new BigCacheError('OVERLOADED');
+  }
+
+  /** The integer that the body of an entry is; undefined where it is none any more. Throws NOT_AN_INTEGER. */
+  async #readInteger(key: string): Promise<SeenInteger | undefined> {
+    const frame = ({ plainBytes }: EntryRecord) =>
+      plainBytes > INTEGER_LENGTH_MAX ? NO_BODY : NO_FRAMING;
+    const found = await this.#read(key, { frame });
+    if (!found.found) return undefined;
+    const { record, content } = found;
+    const value = integerOf(content.whole?.toString('latin1') ?? '');
+    content.release();
+    if (value === undefined) throw new BigCacheError('NOT_AN_INTEGER');
+    return { version: record.version, value };
+  }
+
+  async list(asked: PageAsked): Promise<Page<EntryRecord>> {
+    const { entries, next } = await this.#options.index.list(asked);
+    const decoded: ListedEntry<EntryRecord>[] = [];
+    for (const { key, record: encoded } of entries) {
+      const record = decodeRecord(Buffer.from(key), encoded);
+      // What is damaged is a miss, and goes when it is read.
+      if (record !== undefined) decoded.push({ key, record });
+    }
+    return { entries: decoded, next };
   }
 
   deletePrefix(prefix: string): Promise<number> {

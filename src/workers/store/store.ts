@@ -5,7 +5,9 @@
  * A miss is a value. Operating errors are BigCacheErrors: STORE_CLOSED, STORE_UNAVAILABLE,
  * STORE_FAILED, OVERLOADED, DEADLINE_EXCEEDED, DISK_FULL, PURGES_PENDING, SHUTTING_DOWN.
  */
+import type { CounterOrder } from '../../protocol/counter.ts';
 import type { Explanation } from '../../protocol/explanation.ts';
+import type { Page, PageAsked } from '../../protocol/listing.ts';
 import type { MissReason } from '../../protocol/miss.ts';
 import type { PurgeOrder, PurgeReport } from '../../protocol/purge.ts';
 import type { EntryMeta, EntryRecord } from '../../protocol/record.ts';
@@ -129,6 +131,22 @@ export interface Store {
    * PRECONDITION_FAILED, also where there is none.
    */
   delete(key: string, only?: Precondition): Promise<boolean>;
+  /**
+   * Gives a fresh entry a lifetime of `ttlMs` from now, 0 for ever; false where there is none, or a stale one.
+   * Its windows keep their lengths, its content and its version stay, and so does who holds a lease.
+   */
+  touch(key: string, ttlMs: number): Promise<boolean>;
+  /**
+   * Adds to a counter and resolves with its new value; makes it where there is no fresh entry. An entry whose
+   * body is an integer, as JSON writes it, is counted on with, and keeps its lifetime, kind and tags. Rejects
+   * with NOT_AN_INTEGER and COUNTER_OVERFLOW.
+   */
+  increment(key: string, order: CounterOrder): Promise<bigint>;
+  /**
+   * A page of entries in the order of the bytes of their keys, stale ones included. It may have fewer than
+   * were asked for, or none, and not be the last.
+   */
+  list(asked: PageAsked): Promise<Page<EntryRecord>>;
   /**
    * Removes every entry whose key begins with `prefix`, at once for all readers. Resolves with the
    * number of entries that could be read before, once they are counted.

@@ -2,10 +2,13 @@
  * A Store in memory: small, correct, with its clock given. It stands in for the real one where the
  * HTTP side is tested, and keeps the contract suite honest.
  */
+import { type CounterOrder, integerOf, isInRange } from '../../../src/protocol/counter.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import type { Explanation, Reason } from '../../../src/protocol/explanation.ts';
+import type { Page, PageAsked } from '../../../src/protocol/listing.ts';
 import type { PurgeOrder, PurgeReport, PurgeSelector } from '../../../src/protocol/purge.ts';
-import { type EntryMeta, type EntryRecord, staleFrom } from '../../../src/protocol/record.ts';
+import { type EntryMeta, type EntryRecord, Kind, staleFrom } from '../../../src/protocol/record.ts';
+import { withLifetime } from '../../../src/protocol/record-changes.ts';
 import { contentHashOf } from '../../../src/segments/content-hash.ts';
 import {
   type BodySource,
@@ -40,6 +43,9 @@ interface Gone {
   readonly atMs: number;
   readonly by?: PurgeReport;
 }
+
+const byBytes = (one: string, other: string): number =>
+  Buffer.compare(Buffer.from(one), Buffer.from(other));
 
 const selects = (selector: PurgeSelector, key: string, entry: Entry | undefined): boolean => {
   if ('tag' in selector) return entry?.record.tags.includes(selector.tag) ?? false;
@@ -216,6 +222,39 @@ export class MemoryStore implements Store {
     this.#leases.happened((other) => other === key);
     if (wasThere) this.#gone.set(key, { reason: 'deleted', atMs: this.#now() });
     return wasThere;
+  }
+
+  async touch(key: string, ttlMs: number): Promise<boolean> {
+    const entry = this.#lookUp(key);
+    if ('found' in entry || !this.#isShown(entry.record, undefined)) return false;
+    const record = withLifetime(entry.record, ttlMs, this.#now());
+    this.#entries.set(key, { ...entry, record });
+    return true;
+  }
+
+  async increment(key: string, { by, initial, ttlMs }: CounterOrder): Promise<bigint> {
+    const entry = this.#lookUp(key);
+    const isThere = !('found' in entry) && this.#isShown(entry.record, undefined);
+    const standing = isThere ? integerOf(entry.body.toString('latin1')) : initial;
+    if (standing === undefined) throw new BigCacheError('NOT_AN_INTEGER');
+    const value = standing + by;
+    if (!isInRange(value)) throw new BigCacheError('COUNTER_OVERFLOW');
+    const expiresAtMs = ttlMs === 0 ? 0 : this.#now() + ttlMs;
+    const expire = expiresAtMs === 0 ? null : expiresAtMs / 1000;
+    const fresh = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration: null };
+    await this.put(key, isThere ? entry.record : { ...fresh, costMs: 0 }, Buffer.from(`${value}`));
+    return value;
+  }
+
+  async list({ prefix, after, limit }: PageAsked): Promise<Page<EntryRecord>> {
+    this.#requireOpen();
+    const entries = [...this.#entries]
+      .filter(([key, { record }]) => key.startsWith(prefix) && this.#isShown(record, 'if-error'))
+      .filter(([key]) => after === '' || byBytes(key, after) > 0)
+      .sort(([one], [other]) => byBytes(one, other))
+      .map(([key, { record }]) => ({ key, record }));
+    const page = entries.slice(0, limit);
+    return { entries: page, next: entries.length > limit ? page.at(-1)?.key : undefined };
   }
 
   async deletePrefix(prefix: string): Promise<number> {

@@ -5,6 +5,7 @@
 import { after, before, describe } from 'node:test';
 import { brokenBodies, closing, framing, largeBodies, races } from './contract-bodies.ts';
 import { parts, preconditions, staleness } from './contract-conditions.ts';
+import { counters, listing, touching } from './contract-counters.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
 import { costs, leases } from './contract-leases.ts';
 import { purging } from './contract-purges.ts';
@@ -18,6 +19,7 @@ export function describeStore(name: string, makeStore: MakeStore): void {
     ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
     ...{ preconditions, staleness, parts, leases, costs },
     ...{ preconditions, staleness, parts, purging },
+    ...{ touching, counters, listing },
   };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {

@@ -5,6 +5,7 @@
 import {
   decodeRecord,
   type EntryRecord,
+  IN_RECORD,
   RECORD_HEAD_BYTES,
   versionOf,
 } from '../../../protocol/record.ts';
@@ -105,6 +106,7 @@ function account(
   occupiedBytes: number,
 ): void {
   const { pointer, storedBytes, version } = record;
+  if (pointer.segment === IN_RECORD) return;
   const segment = census.segments.get(pointer.segment);
   if (segment === undefined) {
     findings.problem('segment-unknown', `${showKey(key)}: segment ${pointer.segment}`);

@@ -1,0 +1,111 @@
+/** `/v1/batch`: many operations in one request, in JSON or msgpack. */
+import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Packr } from 'msgpackr';
+import { askerOf } from '../../access/principal.ts';
+import { Upload } from '../../body/upload.ts';
+import type { RouteDeps } from '../../deps.ts';
+import { jsonItems } from '../../exact/json.ts';
+import { msgpackItems } from '../../exact/msgpack.ts';
+import type { Exact } from '../../exact/values.ts';
+import { requireJson } from '../../json/media-type.ts';
+import { sendPieces } from '../../send.ts';
+import { isQueued, turnOf } from '../../turns.ts';
+import { JSON_TYPE } from '../../wrapper.ts';
+import { allowSlowAnswer } from '../declare.ts';
+import { answerItems } from './batch-items.ts';
+import type { ItemAnswer } from './batch-operations.ts';
+import { AnswerRoom, BatchRoom } from './batch-room.ts';
+import { BATCH_SCHEMA, BatchBody, ITEMS_MAX, MSGPACK_TYPE } from './batch-schemas.ts';
+
+/** How a batch is written; its answer is written the same way. */
+interface Form {
+  readonly type: string;
+  itemsOf(body: Buffer): readonly Exact[] | Promise<readonly Exact[]>;
+  write(answers: readonly ItemAnswer[]): Buffer;
+}
+
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+const MSGPACK: Form = {
+  type: MSGPACK_TYPE,
+  itemsOf: (body) => msgpackItems(body, ITEMS_MAX),
+  // What is packed shares its memory with what is packed next.
+  write: (answers) => Buffer.from(packr.pack({ items: answers })),
+};
+
+const JSON_FORM: Form = {
+  type: JSON_TYPE,
+  itemsOf: (body) => jsonItems(body, ITEMS_MAX),
+  write: (answers) => {
+    const pieces = [Buffer.from('{"items":[')];
+    answers.forEach((answer, at) => {
+      pieces.push(Buffer.from(`${at === 0 ? '' : ','}${jsonOf(answer)}`));
+    });
+    pieces.push(Buffer.from(']}'));
+    return Buffer.concat(pieces);
+  },
+};
+
+/** Bodies are text where they are valid UTF-8, else base64; integers stand as they are. */
+function jsonOf({ body, value, ...plain }: ItemAnswer): string {
+  const open = JSON.stringify(plain).slice(0, -1);
+  if (value !== undefined) return `${open},"value":${value}}`;
+  if (body === undefined) return `${open}}`;
+  return isUtf8(body)
+    ? `${open},"body":${JSON.stringify(body.toString())}}`
+    : `${open},"bodyBase64":"${body.toString('base64')}"}`;
+}
+
+const MSGPACK_MEDIA_TYPE = /^application\/(?:x-|vnd\.)?msgpack[ \t]*(?:;.*)?$/i;
+
+/** Throws MEDIA_TYPE_UNSUPPORTED. */
+function formOf(headers: IncomingHttpHeaders): Form {
+  const isMsgpack = MSGPACK_MEDIA_TYPE.test(headers['content-type'] ?? '');
+  // What holds of the encoding of JSON holds of that of msgpack.
+  requireJson(isMsgpack ? { ...headers, 'content-type': 'application/json' } : headers);
+  return isMsgpack ? MSGPACK : JSON_FORM;
+}
+
+async function perform(
+  deps: RouteDeps,
+  answerRoom: AnswerRoom,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const principal = askerOf(request);
+  // Answers that wait behind others of their connection would keep the room from everybody.
+  if (isQueued(reply) && !(await turnOf(request.raw, reply.raw))) {
+    reply.hijack();
+    return;
+  }
+  const form = formOf(request.headers);
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
+  const room = new BatchRoom(answerRoom);
+  const close = (): void => {
+    room.close();
+    upload.close();
+  };
+  try {
+    const items = await form.itemsOf(await upload.collect());
+    allowSlowAnswer(request);
+    const answers = await answerItems({ deps, principal, room }, items);
+    const headers = { 'content-type': form.type, 'cache-control': 'no-store' };
+    sendPieces(reply, headers, [form.write(answers)], close);
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+export function batchRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  const answerRoom = new AnswerRoom();
+  app.route({
+    method: 'POST',
+    url: '/v1/batch',
+    config: { access: 'any', body: BatchBody, consumes: ['application/json', MSGPACK_TYPE] },
+    schema: BATCH_SCHEMA,
+    handler: (request, reply) => perform(deps, answerRoom, request, reply),
+  });
+}
