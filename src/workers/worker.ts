@@ -12,6 +12,7 @@ import { Opcode } from '../protocol/opcodes.ts';
 import { Savings } from '../protocol/savings.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { BodyReader } from '../segments/body-reader.ts';
+import { BodyEncoder } from '../segments/compression/body-encoder.ts';
 import { Descriptors } from '../segments/descriptors.ts';
 import { SegmentLog } from '../segments/segment-log.ts';
 import { SlabPool } from '../segments/slabs.ts';
@@ -104,6 +105,7 @@ class RunningWorker {
       bodies: new BodyReader(this.#descriptors, new SlabPool(), warm),
       warm,
       now: Date.now,
+      ...(this.#welcome.config.compression ? { encoder: new BodyEncoder() } : {}),
       onDamage: (key, what) => {
         this.#log.error({ key: key.slice(0, 200), what }, 'a damaged entry was dropped');
       },
