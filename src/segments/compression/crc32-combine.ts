@@ -25,8 +25,19 @@ const POWERS: readonly number[] = (() => {
   return powers;
 })();
 
+/** What is put around a value is short, and mostly as long as the last one. */
+const REMEMBERED_BYTES_MAX = 256;
+const remembered: number[] = [];
+
 /** x to the power of 8 x `bytes`: what so many zero bytes do to a sum before them. */
 function shiftOf(bytes: number): number {
+  if (bytes >= REMEMBERED_BYTES_MAX) return powerOf(bytes);
+  const known = remembered[bytes] ?? powerOf(bytes);
+  remembered[bytes] = known;
+  return known;
+}
+
+function powerOf(bytes: number): number {
   let shift = 0x8000_0000;
   for (let rest = bytes, n = 3; rest > 0; rest = Math.floor(rest / 2), n++) {
     if (rest % 2 === 1) shift = multiply(POWERS[n % 32] ?? 0, shift);

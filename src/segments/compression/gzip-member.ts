@@ -39,17 +39,15 @@ function writeTrailer(into: Buffer, at: number, crc: number, plainBytes: number)
   into.writeUInt32LE(plainBytes % 0x1_0000_0000, at + 4);
 }
 
-/** `bytes` as a deflate block that is not compressed. */
-function storedBlock(bytes: Buffer, isLast: boolean): Buffer {
+/** Writes `bytes` as a deflate block that is not compressed. */
+function writeBlock(into: Buffer, at: number, bytes: Buffer, isLast: boolean): void {
   if (bytes.length > STORED_BLOCK_BYTES_MAX) {
     throw new Error('INVARIANT: what surrounds a value fits one block');
   }
-  const block = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + bytes.length);
-  block[0] = isLast ? 1 : 0;
-  block.writeUInt16LE(bytes.length, 1);
-  block.writeUInt16LE(~bytes.length & 0xffff, 3);
-  bytes.copy(block, BLOCK_HEADER_BYTES);
-  return block;
+  into[at] = isLast ? 1 : 0;
+  into.writeUInt16LE(bytes.length, at + 1);
+  into.writeUInt16LE(~bytes.length & 0xffff, at + 3);
+  bytes.copy(into, at + BLOCK_HEADER_BYTES);
 }
 
 /**
@@ -70,12 +68,14 @@ export class MemberSplice {
 
   /** REQUIRES: neither is longer than 65,535 bytes. */
   constructor(prologue: Buffer, epilogue: Buffer) {
-    this.head = Buffer.concat([HEADER, storedBlock(prologue, false)]);
-    this.#lastBlock = storedBlock(epilogue, true);
+    this.head = Buffer.allocUnsafe(HEADER.length + BLOCK_HEADER_BYTES + prologue.length);
+    HEADER.copy(this.head);
+    writeBlock(this.head, HEADER.length, prologue, false);
     this.before = this.head.subarray(HEADER.length);
-    // A block with its trailer is longer than the tail in whose place it stands, even when it is empty.
-    const afterBytes = this.#lastBlock.length + TRAILER_BYTES - TAIL_BYTES;
-    this.after = Buffer.alloc(afterBytes);
+    this.#lastBlock = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + epilogue.length);
+    writeBlock(this.#lastBlock, 0, epilogue, true);
+    // Even an empty block is longer than the one in whose place it stands.
+    this.after = this.#lastBlock.subarray(LAST_BLOCK.length);
     this.#prologueCrc = crc32(prologue);
     this.#epilogueCrc = crc32(epilogue);
     this.#epilogueBytes = epilogue.length;

@@ -4,6 +4,7 @@
  */
 import { after, before, describe } from 'node:test';
 import { brokenBodies, closing, framing, largeBodies, races } from './contract-bodies.ts';
+import { compression } from './contract-compression.ts';
 import { parts, preconditions, staleness } from './contract-conditions.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
 import { costs, leases } from './contract-leases.ts';
@@ -15,7 +16,7 @@ export type { MakeStore, StoreUnderTest } from './store-subject.ts';
 export function describeStore(name: string, makeStore: MakeStore): void {
   const groups = {
     ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
-    ...{ preconditions, staleness, parts, leases, costs },
+    ...{ preconditions, staleness, parts, leases, costs, compression },
   };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {
