@@ -200,9 +200,9 @@ interface Begun {
 
 /** The whole body again. Lets go of the start once it is stored: the rest may take hours. */
 async function* chain(begun: Begun): AsyncGenerator<Buffer> {
-  yield begun.start;
-  begun.start = EMPTY;
   try {
+    yield begun.start;
+    begun.start = EMPTY;
     for (;;) {
       const { done, value } = await begun.rest.next();
       if (done === true) return;

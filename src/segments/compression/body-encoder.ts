@@ -5,7 +5,7 @@
 import { constants, crc32, createDeflateRaw, deflateRaw, deflateRawSync } from 'node:zlib';
 import type { EntryMeta } from '../../protocol/record.ts';
 import { Gate } from './gate.ts';
-import { MEMBER_FRAME_BYTES, memberHeader, memberTail } from './gzip-member.ts';
+import { MEMBER_FRAME_BYTES, MEMBER_HEADER, memberTail } from './gzip-member.ts';
 import { compressibilityOf, looksCompressible } from './media-types.ts';
 import { pump } from './pump.ts';
 
@@ -70,7 +70,7 @@ export class BodyEncoder {
       }
     }
     try {
-      yield memberHeader();
+      yield MEMBER_HEADER;
       yield* pump(createDeflateRaw(OPTIONS), summed(), (work) => this.#threads.run(work));
       yield memberTail(crc, plainBytes);
     } finally {
@@ -90,5 +90,5 @@ function deflated(body: Buffer): Promise<Buffer> {
 
 function memberOf(blocks: Buffer, body: Buffer): Buffer | undefined {
   if (blocks.length + MEMBER_FRAME_BYTES > body.length * KEPT_PART_MAX) return undefined;
-  return Buffer.concat([memberHeader(), blocks, memberTail(crc32(body), body.length)]);
+  return Buffer.concat([MEMBER_HEADER, blocks, memberTail(crc32(body), body.length)]);
 }

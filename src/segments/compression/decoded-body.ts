@@ -59,9 +59,15 @@ async function decodedInThread(
   }
 }
 
+/** Where a buffer is filled to its last byte, zlib makes another one to see whether that was all. */
+const ROOM_TO_SEE_THE_END_BYTES = 64;
+
 /** One buffer takes it all; what would be longer is damaged and not decoded any further. */
 function optionsFor(plainBytes: number): { chunkSize: number; maxOutputLength: number } {
-  return { chunkSize: Math.max(64, plainBytes), maxOutputLength: Math.max(1, plainBytes) };
+  return {
+    chunkSize: plainBytes + ROOM_TO_SEE_THE_END_BYTES,
+    maxOutputLength: plainBytes + ROOM_TO_SEE_THE_END_BYTES,
+  };
 }
 
 /** What zlib says of bytes that are no gzip, end too early, or decode to more than they should. */

@@ -9,22 +9,17 @@ import { combinedCrc32 } from './crc32-combine.ts';
 /** `Content-Encoding` of the stored form. */
 export const GZIP = 'gzip';
 
-/** No name, no time, an unknown system: the same body always has the same bytes. */
-const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+/** What stands before the blocks: no name, no time, no system, so that the same body has the same bytes. */
+export const MEMBER_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 /** An empty block that is the last one. */
 const LAST_BLOCK = Buffer.from([3, 0]);
 const TRAILER_BYTES = 8;
 const TAIL_BYTES = LAST_BLOCK.length + TRAILER_BYTES;
 /** What a member has beside its blocks. */
-export const MEMBER_FRAME_BYTES = HEADER.length + TAIL_BYTES;
+export const MEMBER_FRAME_BYTES = MEMBER_HEADER.length + TAIL_BYTES;
 
 const BLOCK_HEADER_BYTES = 5;
 const STORED_BLOCK_BYTES_MAX = 0xffff;
-
-/** What stands before the blocks. */
-export function memberHeader(): Buffer {
-  return HEADER;
-}
 
 /** What stands after the blocks of a body with this crc32 and length. */
 export function memberTail(crc: number, plainBytes: number): Buffer {
@@ -68,10 +63,10 @@ export class MemberSplice {
 
   /** REQUIRES: neither is longer than 65,535 bytes. */
   constructor(prologue: Buffer, epilogue: Buffer) {
-    this.head = Buffer.allocUnsafe(HEADER.length + BLOCK_HEADER_BYTES + prologue.length);
-    HEADER.copy(this.head);
-    writeBlock(this.head, HEADER.length, prologue, false);
-    this.before = this.head.subarray(HEADER.length);
+    this.head = Buffer.allocUnsafe(MEMBER_HEADER.length + BLOCK_HEADER_BYTES + prologue.length);
+    MEMBER_HEADER.copy(this.head);
+    writeBlock(this.head, MEMBER_HEADER.length, prologue, false);
+    this.before = this.head.subarray(MEMBER_HEADER.length);
     this.#lastBlock = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + epilogue.length);
     writeBlock(this.#lastBlock, 0, epilogue, true);
     // Even an empty block is longer than the one in whose place it stands.

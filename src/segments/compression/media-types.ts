@@ -9,7 +9,7 @@ export type Compressibility = 'likely' | 'never' | 'unknown';
 
 /** Types beside `text/*` and those with these suffixes whose bodies are text or as repetitive. */
 const LIKELY =
-  /^(?:text\/.+|.+\/.+\+(?:json|xml|yaml|text)|application\/(?:json|json-seq|xml|xml-dtd|(?:x-)?javascript|ecmascript|(?:x-)?ndjson|jsonl|graphql|sql|rtf|(?:x-)?yaml|toml|wasm|x-www-form-urlencoded|geo\+json|vnd\.ms-fontobject|manifest)|image\/(?:svg|bmp|x-icon|vnd\.microsoft\.icon)|font\/(?:ttf|otf|sfnt)|message\/.+)$/;
+  /^(?:text\/.+|.+\/.+\+(?:json|xml|yaml|text)|application\/(?:json|json-seq|xml|xml-dtd|(?:x-)?javascript|ecmascript|(?:x-)?ndjson|jsonl|graphql|sql|rtf|(?:x-)?yaml|toml|wasm|x-www-form-urlencoded|vnd\.ms-fontobject|manifest)|image\/(?:svg|bmp|x-icon|vnd\.microsoft\.icon)|font\/(?:ttf|otf|sfnt)|message\/.+)$/;
 
 /** Types whose formats compress by themselves. */
 const NEVER =

@@ -6,8 +6,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { median } from '../../../bench/median.ts';
 import { figuresOf } from '../../../bench/process-figures.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { ServerProcess } from '../server-process.ts';
@@ -19,6 +20,8 @@ const PAGES_MIN = 1000;
 const PART_MAX = 0.3;
 /** Rounds go back and forth between the servers, so that what else the machine does hits both. */
 const ROUNDS = 8;
+/** The kernel counts CPU in steps of 10 ms, so a round reads all pages several times. */
+const PASSES = 2;
 const FACES = ['/v1/entries', '/cache'] as const;
 
 interface Page {
@@ -48,20 +51,19 @@ interface Subject {
   readonly server: ServerProcess;
   readonly client: PageClient;
   readonly directory: string;
-  readonly cpuUs: Map<string, number>;
+  /** CPU of a hit by each face, one figure a round. */
+  readonly cpuUs: ReadonlyMap<string, number[]>;
 }
 
 describe('a site of real pages', () => {
-  async function start(
-    t: Parameters<typeof temporaryDirectory>[0],
-    compression: 'on' | 'off',
-  ): Promise<Subject> {
+  async function start(t: TestContext, compression: 'on' | 'off'): Promise<Subject> {
     const directory = await temporaryDirectory(t);
     const args = ['--workers', '1', '--compression', compression];
     const server = await ServerProcess.start(t, directory, ...args);
     const client = new PageClient(server.url);
-    t.after(() => client.close());
-    return { server, client, directory, cpuUs: new Map(FACES.map((face) => [face, 0])) };
+    t.after(async () => client.close());
+    const cpuUs = new Map<string, number[]>(FACES.map((face) => [face, []]));
+    return { server, client, directory, cpuUs };
   }
 
   it('takes at most 0.30 of its size on the disk', async (t) => {
@@ -100,18 +102,24 @@ describe('a site of real pages', () => {
         for (const face of FACES) {
           const mount = face === '/cache' ? '/cache/json' : face;
           const before = cpuUsOf(server);
-          await client.all(pages, async ({ name }) => {
-            await client.get(`${mount}/${name}`, 'gzip');
-          });
-          if (round > 0) cpuUs.set(face, (cpuUs.get(face) ?? 0) + cpuUsOf(server) - before);
+          for (let pass = 0; pass < PASSES; pass++) {
+            await client.all(pages, async ({ name }) => {
+              await client.get(`${mount}/${name}`, 'gzip');
+            });
+          }
+          const spentUs = (cpuUsOf(server) - before) / (PASSES * pages.length);
+          if (round > 0) cpuUs.get(face)?.push(spentUs);
         }
       }
     }
-    const hits = ROUNDS * pages.length;
     for (const face of FACES) {
-      const [on = 0, off = 0] = subjects.map(({ cpuUs }) => (cpuUs.get(face) ?? 0) / hits);
-      t.diagnostic(`${face}: ${on.toFixed(1)} us a hit compressed, ${off.toFixed(1)} us plain`);
-      assert.ok(on < off, `${face}: ${on} us a hit, ${off} us without compression`);
+      const [on = [], off = []] = subjects.map(({ cpuUs }) => cpuUs.get(face));
+      const part = median(on.map((onUs, round) => onUs / (off[round] ?? 0)));
+      t.diagnostic(
+        `${face}: ${median(on).toFixed(1)} us a hit compressed, ${median(off).toFixed(1)} us plain, ` +
+          `${part.toFixed(2)} of it in the median of ${ROUNDS} rounds`,
+      );
+      assert.ok(part < 1, `${face}: ${part} of the CPU without compression`);
     }
   });
 });

@@ -54,12 +54,14 @@ describe('an entity tag', () => {
     const hash = contentHashOf(Buffer.from('a'));
     const tags = new Set([
       plainTag(hash),
-      encodedTag(hash, 'gzip', Buffer.from('1')),
-      encodedTag(hash, 'br', Buffer.from('1')),
-      encodedTag(hash, 'gzip', Buffer.from('2')),
+      encodedTag(hash, 'gzip', Buffer.alloc(8, 1)),
+      encodedTag(hash, 'br', Buffer.alloc(8, 1)),
+      encodedTag(hash, 'gzip', Buffer.alloc(8, 2)),
+      encodedTag(hash, 'gzip', Buffer.alloc(128, 2)),
     ]);
-    assert.equal(tags.size, 4);
-    for (const tag of tags) assert.match(tag, /^"[A-Za-z0-9_-]{22}"$/);
+    assert.equal(tags.size, 5);
+    for (const tag of tags)
+      assert.match(tag, /^"[A-Za-z0-9_-]{22}(-(gzip|br)-[A-Za-z0-9_-]{11})?"$/);
   });
 
   it('is read from a list as it was written, weak or strong', () => {

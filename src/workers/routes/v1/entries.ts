@@ -127,7 +127,7 @@ async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
     const body =
       coding === undefined
         ? await bodyOf(request, upload)
-        : decoded(upload.chunks(), coding, deps.config.bodyBytesMax);
+        : upload.chunks((pieces) => decoded(pieces, coding, deps.config.bodyBytesMax));
     const stored = await deps.store.put(key, meta, body, only, token);
     const headers = { ...FIXED, etag: plainTag(stored.contentHash) };
     sendHead(
