@@ -64,12 +64,15 @@ interface Form {
  * If-Range, gets that: everybody takes it.
  */
 function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
-  const plain = record.etag === null ? undefined : plainTag(record.etag);
-  const goesOnPlain = plain !== undefined && ifRangeOf(headers)?.trim() === plain;
-  const encoded = !goesOnPlain && isShownEncoded(headers, record);
-  return encoded
-    ? { encoded, byteLength: record.storedBytes, tag: encodedTagOf(record) }
-    : { encoded, byteLength: record.plainBytes, tag: plain };
+  const encoded = isShownEncoded(headers, record) && !goesOnPlain(headers, record);
+  if (encoded) return { encoded, byteLength: record.storedBytes, tag: encodedTagOf(record) };
+  const tag = record.etag === null ? undefined : plainTag(record.etag);
+  return { encoded, byteLength: record.plainBytes, tag };
+}
+
+function goesOnPlain(headers: IncomingHttpHeaders, { etag }: EntryRecord): boolean {
+  const ifRange = ifRangeOf(headers);
+  return ifRange !== undefined && etag !== null && ifRange.trim() === plainTag(etag);
 }
 
 /** The tags of the version that a request may name; only those of the form where it names none. */
