@@ -44,6 +44,8 @@ export interface Config {
   readonly handEntriesPerSecond: number;
   readonly bodyBytesMax: number;
   readonly jsonBytesMax: number;
+  /** Whether bodies are stored compressed where it pays; what is stored is served either way. */
+  readonly compression: boolean;
   /** Empty where nobody needs a token. */
   readonly tokenFilePath: string;
   readonly allowUnprotected: boolean;
@@ -207,6 +209,13 @@ export const OPTIONS: readonly OptionSpec[] = [
     min: KiB,
     max: 64 * MiB,
     help: 'largest JSON body',
+  },
+  {
+    name: 'compression',
+    flag: 'compression',
+    type: 'switch',
+    default: true,
+    help: 'store bodies compressed where it pays; off stores new ones as they are given',
   },
   {
     name: 'tokenFilePath',

@@ -56,6 +56,11 @@ export const ERRORS = {
     status: 415,
     detail: 'Send the body as application/json in UTF-8, without a content encoding.',
   },
+  CONTENT_ENCODING_INVALID: {
+    wire: 55,
+    status: 415,
+    detail: 'The body is not what its Content-Encoding says, or not all of it.',
+  },
   EXPECTATION_FAILED: {
     wire: 16,
     status: 417,

@@ -15,6 +15,7 @@ export class HashedPieces {
   readonly #body: AsyncIterable<Buffer>;
   readonly #running = createHash('sha256');
   #digest: Buffer | undefined;
+  #byteLength = 0;
 
   constructor(body: AsyncIterable<Buffer>) {
     this.#body = body;
@@ -26,9 +27,15 @@ export class HashedPieces {
     return this.#digest;
   }
 
+  /** Bytes that have passed. */
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
   async *pieces(): AsyncGenerator<Buffer> {
     for await (const piece of this.#body) {
       this.#running.update(piece);
+      this.#byteLength += piece.length;
       yield piece;
     }
   }

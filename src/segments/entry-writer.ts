@@ -4,6 +4,8 @@
 import { BigCacheError, type ErrorCode } from '../protocol/errors.ts';
 import { type EntryMeta, encodeRecord, RECORD_BYTES_MAX } from '../protocol/record.ts';
 import { WHOLE_BODY_BYTES_MAX } from './body-reader.ts';
+import type { BodyEncoder } from './compression/body-encoder.ts';
+import { GZIP } from './compression/gzip-member.ts';
 import { contentHashOf, HashedPieces } from './content-hash.ts';
 import type { AppendMeta } from './format.ts';
 import { type CommitCondition, type CommitGuard, guarded } from './guarded.ts';
@@ -18,6 +20,8 @@ export interface Committed {
 /** A written entry: how it was committed and where its body lies. */
 export interface Written extends Committed {
   readonly placed: Placed;
+  /** Length of the body as it was given, in bytes. */
+  readonly plainBytes: number;
   readonly contentHash: Buffer;
 }
 
@@ -34,6 +38,8 @@ export interface EntryWriterOptions {
     leaseToken: string | undefined,
   ) => Promise<Committed>;
   readonly now: () => number;
+  /** Compresses bodies where it pays; all are stored as they are where it is left out. */
+  readonly encoder?: BodyEncoder | undefined;
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -79,17 +85,19 @@ export class EntryWriter {
   ): Promise<Written> {
     const keyBytes = Buffer.from(key);
     const storedAtMs = this.#options.now();
-    const [content, hashed] = hashing(body);
-    const describe = (plainBytes: number): AppendMeta => ({
+    const plain = hashing(body);
+    const stored = await this.#encoded(meta, await load(plain.content));
+    const describe = (): AppendMeta => ({
       ...BARE,
       ...meta,
       storedAtMs,
-      plainBytes,
-      etag: hashed(),
+      plainBytes: plain.bytes(),
+      etag: plain.hash(),
+      contentEncoding: stored.encoding,
     });
-    const placed = await this.#place(keyBytes, meta, content, describe);
+    const placed = await this.#place(keyBytes, meta, stored.content, describe);
     const record = encodeRecord(keyBytes, {
-      ...describe(placed.storedBytes),
+      ...describe(),
       kind: meta.kind,
       version: 0,
       pointer: placed.pointer,
@@ -104,7 +112,7 @@ export class EntryWriter {
         ? commit(key, record, undefined, leaseToken)
         : guarded(guard, (condition) => commit(key, record, condition, leaseToken)));
       isValid = true;
-      return { ...committed, placed, contentHash: hashed() };
+      return { ...committed, placed, plainBytes: plain.bytes(), contentHash: plain.hash() };
     } catch (error) {
       isValid = error instanceof BigCacheError && IN_DOUBT.has(error.code);
       throw error;
@@ -113,28 +121,46 @@ export class EntryWriter {
     }
   }
 
-  /** Small bodies share a segment; a body that is long, or may become so, gets one of its own. */
+  /** The body in the form in which it is stored. */
+  async #encoded(meta: EntryMeta, content: Loaded): Promise<StoredForm> {
+    const asGiven = { content, encoding: null };
+    const { encoder } = this.#options;
+    if (encoder === undefined) return asGiven;
+    if (Buffer.isBuffer(content)) {
+      const encoded = await encoder.encode(meta, content);
+      return encoded === undefined ? asGiven : { content: encoded, encoding: GZIP };
+    }
+    const pieces = chain(content);
+    const encoded = encoder.encodeStream(meta, content.start, pieces);
+    if (encoded === undefined) return asGiven;
+    return { content: await load(encoded), encoding: GZIP };
+  }
+
+  /** Small bodies share a segment; a body that is long gets one of its own. */
   async #place(
     key: Buffer,
     { kind }: EntryMeta,
-    body: Buffer | AsyncIterable<Buffer>,
-    describe: (plainBytes: number) => AppendMeta,
+    body: Loaded,
+    describe: () => AppendMeta,
   ): Promise<Placed> {
     const { segments } = this.#options;
-    if (Buffer.isBuffer(body)) return segments.append(key, kind, describe(body.length), body);
-    const begun = await takeStart(body);
-    const { rest } = begun;
-    if (rest === undefined) {
-      return segments.append(key, kind, describe(begun.start.length), begun.start);
-    }
+    if (Buffer.isBuffer(body)) return segments.append(key, kind, describe(), body);
     try {
-      return await segments.appendStream(key, kind, chain(begun, rest), describe);
+      return await segments.appendStream(key, kind, chain(body), describe);
     } catch (error) {
       // Where no segment was granted nobody has begun to read the rest, so nobody else ends it.
-      await rest.return?.();
+      await body.rest.return?.();
       throw error;
     }
   }
+}
+
+/** A body that fits a shared segment, or the start of one that does not. */
+type Loaded = Buffer | Begun;
+
+interface StoredForm {
+  readonly content: Loaded;
+  readonly encoding: string | null;
 }
 
 /** A longer record would break the channel, and with it everything else that is under way there. */
@@ -143,16 +169,21 @@ function requireRecordFits(record: Buffer): void {
   throw new BigCacheError('REQUEST_INVALID', 'What is said about the entry is too long.');
 }
 
-/** The body as it is to be placed, and its hash once that was done: a Buffer has at most 1 MiB. */
-function hashing(
-  body: Buffer | AsyncIterable<Buffer>,
-): [content: Buffer | AsyncIterable<Buffer>, hashed: () => Buffer] {
+/** A body as it was given. Its length and its hash are known once it was read. */
+interface PlainBody {
+  readonly content: Buffer | AsyncIterable<Buffer>;
+  bytes(): number;
+  hash(): Buffer;
+}
+
+/** The body as it is to be read: a Buffer has at most 1 MiB. */
+function hashing(body: Buffer | AsyncIterable<Buffer>): PlainBody {
   if (Buffer.isBuffer(body) && body.length <= WHOLE_BODY_BYTES_MAX) {
     const digest = contentHashOf(body);
-    return [body, () => digest];
+    return { content: body, bytes: () => body.length, hash: () => digest };
   }
   const hashed = new HashedPieces(Buffer.isBuffer(body) ? inPieces(body) : body);
-  return [hashed.pieces(), () => hashed.digest];
+  return { content: hashed.pieces(), bytes: () => hashed.byteLength, hash: () => hashed.digest };
 }
 
 async function* inPieces(body: Buffer): AsyncGenerator<Buffer> {
@@ -161,20 +192,25 @@ async function* inPieces(body: Buffer): AsyncGenerator<Buffer> {
   }
 }
 
-/** A body of which only the start has been read. `rest` is undefined when that was all. */
+/** A body of which only the start has been read. */
 interface Begun {
   start: Buffer;
-  readonly rest: AsyncIterator<Buffer> | undefined;
+  readonly rest: AsyncIterator<Buffer>;
 }
 
 /** The whole body again. Lets go of the start once it is stored: the rest may take hours. */
-async function* chain(begun: Begun, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield begun.start;
-  begun.start = EMPTY;
-  for (;;) {
-    const { done, value } = await rest.next();
-    if (done === true) return;
-    yield value;
+async function* chain(begun: Begun): AsyncGenerator<Buffer> {
+  try {
+    yield begun.start;
+    begun.start = EMPTY;
+    for (;;) {
+      const { done, value } = await begun.rest.next();
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Whoever leaves half way leaves the body too; at its end this does nothing.
+    await begun.rest.return?.();
   }
 }
 
@@ -182,13 +218,14 @@ async function* chain(begun: Begun, rest: AsyncIterator<Buffer>): AsyncGenerator
  * Reads up to one byte more than a shared segment takes. A piece is valid only until the next is asked
  * for, so it is copied.
  */
-async function takeStart(body: AsyncIterable<Buffer>): Promise<Begun> {
-  const iterator = body[Symbol.asyncIterator]();
+async function load(body: Buffer | AsyncIterable<Buffer>): Promise<Loaded> {
+  if (Buffer.isBuffer(body)) return body;
+  const rest = body[Symbol.asyncIterator]();
   let start = EMPTY;
   let bytes = 0;
   while (bytes <= WHOLE_BODY_BYTES_MAX) {
-    const { done, value } = await iterator.next();
-    if (done === true) return { start: start.subarray(0, bytes), rest: undefined };
+    const { done, value } = await rest.next();
+    if (done === true) return start.subarray(0, bytes);
     if (bytes + value.length > start.length) {
       const doubled = Math.min(2 * start.length, WHOLE_BODY_BYTES_MAX);
       const longer = Buffer.allocUnsafe(Math.max(bytes + value.length, doubled));
@@ -198,5 +235,5 @@ async function takeStart(body: AsyncIterable<Buffer>): Promise<Begun> {
     value.copy(start, bytes);
     bytes += value.length;
   }
-  return { start: start.subarray(0, bytes), rest: iterator };
+  return { start: start.subarray(0, bytes), rest };
 }

@@ -15,6 +15,7 @@ import { Savings } from '../protocol/savings.ts';
 import { statisticsFromList } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { BodyReader } from '../segments/body-reader.ts';
+import { BodyEncoder } from '../segments/compression/body-encoder.ts';
 import { Descriptors } from '../segments/descriptors.ts';
 import { SegmentLog } from '../segments/segment-log.ts';
 import { SlabPool } from '../segments/slabs.ts';
@@ -116,6 +117,7 @@ class RunningWorker {
       bodies: new BodyReader(this.#descriptors, new SlabPool(), warm),
       warm,
       now: Date.now,
+      ...(this.#welcome.config.compression ? { encoder: new BodyEncoder() } : {}),
       onDamage: (key, what) => {
         this.#measures.traffic.counts.damagedEntries += 1;
         this.#log.error({ key: loggedKey(key), what }, 'a damaged entry was dropped');

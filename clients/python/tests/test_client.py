@@ -217,3 +217,20 @@ def test_what_one_client_stores_the_other_reads(cache: BigCache, location: str) 
         assert original.get(key, version=nth + 1) == f"ours {nth}"
         original.pickle(f"{key}.pickle", {"nth": nth})
         assert cache.unpickle(f"{key}.pickle") == {"nth": nth}
+
+
+def test_a_page_is_sent_compressed_and_nobody_notices(cache: BigCache, location: str) -> None:
+    page = "<tr><td>어떤 값</td><td>그리고 또 하나</td></tr>\n" * 1000
+    cache.set("compressed", page)
+    cache.pickle("compressed/pickle", {"page": page})
+    assert cache.get("compressed") == page
+    assert cache.unpickle("compressed/pickle") == {"page": page}
+    answer = requests.get(location + "compressed", timeout=5)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < len(page.encode()) / 10
+    assert answer.json()["value"] == page
+    plain = requests.get(
+        location + "compressed", headers={"Accept-Encoding": "identity"}, timeout=5
+    )
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content

@@ -17,6 +17,11 @@ export function declaredBytes(request: IncomingMessage): number | undefined {
   return request.headers['transfer-encoding'] === undefined ? 0 : undefined;
 }
 
+/** Makes other bytes of those that arrive. */
+export type Decode = (pieces: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
+
+const asSent: Decode = (pieces) => pieces;
+
 interface Waiter {
   resolve(): void;
   reject(error: unknown): void;
@@ -75,33 +80,43 @@ export class Upload implements Reception {
     const chunks: Buffer[] = [];
     for await (const chunk of this.#pieces()) {
       chunks.push(chunk);
-      await this.#hold(chunk.length);
+      await this.#hold(chunk.length, this.#hasArrived);
     }
+    this.#uploads.remove(this);
     const [first] = chunks;
     return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
   }
 
   /** Counts what is kept of the body, and waits for room where more of it will come. */
-  #hold(bytes: number): Promise<void> | undefined {
+  #hold(bytes: number, isAll: boolean): Promise<void> | undefined {
     this.#heldBytes += bytes;
     this.#uploads.hold(this, bytes);
     if (this.#failure !== undefined) throw this.#failure;
-    return this.#receivedBytes === this.#declaredBytes ? undefined : this.#uploads.room(this);
+    return isAll ? undefined : this.#uploads.room(this);
+  }
+
+  get #hasArrived(): boolean {
+    return this.#receivedBytes === this.#declaredBytes;
   }
 
   /**
    * The body in pieces; the socket is read only as they are asked for. The store keeps the start of
    * it until the first piece after that is asked for, so the start counts against the budget until
-   * then. Throws as `collect` does.
+   * then. `decode` makes of what arrives what is stored; it counts as that. Throws as `collect` does, and
+   * as `decode` does.
    */
-  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+  async *chunks(decode: Decode = asSent): AsyncGenerator<Buffer, void, undefined> {
     await this.#uploads.streamTurn(this);
-    for await (const chunk of this.#pieces()) {
-      if (this.#receivedBytes - chunk.length <= WHOLE_BODY_BYTES_MAX)
-        await this.#hold(chunk.length);
+    let passedBytes = 0;
+    for await (const chunk of decode(this.#pieces())) {
+      // Of what is decoded nobody knows whether more will come.
+      const isAll = decode === asSent && this.#hasArrived;
+      if (passedBytes <= WHOLE_BODY_BYTES_MAX) await this.#hold(chunk.length, isAll);
       else this.#giveBack();
+      passedBytes += chunk.length;
       yield chunk;
     }
+    this.#uploads.remove(this);
   }
 
   async *#pieces(): AsyncGenerator<Buffer, void, undefined> {
@@ -118,7 +133,6 @@ export class Upload implements Reception {
       if (this.#receivedBytes > this.#bytesMax) throw this.#tooLarge();
       yield chunk;
     }
-    this.#uploads.remove(this);
   }
 
   #tooLarge(): BigCacheError {

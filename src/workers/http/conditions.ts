@@ -44,13 +44,17 @@ export function judgeRead(fields: ConditionFields, current: Validators): Outcome
     : 'content';
 }
 
-/** Whether a Range may be answered: If-Range is absent, or names the current version. */
-export function mayAnswerRange({ ifRange }: ConditionFields, current: Validators): boolean {
+/**
+ * Whether a Range may be answered: If-Range is absent, or has the tag of the form that is shown. A date
+ * is a weak validator here, since two versions may be stored within one second.
+ */
+export function mayAnswerRange(
+  { ifRange }: Pick<ConditionFields, 'ifRange'>,
+  shownTag: EntityTag | undefined,
+): boolean {
   if (ifRange === undefined) return true;
   const text = ifRange.trim();
-  if (isEntityTag(text)) return current.tags.includes(text);
-  // A date is a weak validator here: two versions may be stored within one second.
-  return false;
+  return isEntityTag(text) && text === shownTag;
 }
 
 /** Whether it was stored after the date, by whole seconds; undefined for what is no date. */

@@ -2,8 +2,7 @@
  * Entity tags (RFC 9110 section 8.8.3). Those of entries are strong: made from a cryptographic hash of
  * the content, and for an encoded form also from the bytes that are sent.
  */
-import { createHash } from 'node:crypto';
-import { CONTENT_HASH_BYTES } from '../../segments/content-hash.ts';
+import { blockChecksums, CHECKSUM_BYTES } from '../../segments/checksum.ts';
 
 /** A tag as it is sent, quotes and all; `W/` before it makes it weak. */
 export type EntityTag = string;
@@ -19,10 +18,14 @@ export function plainTag(hash: Uint8Array): EntityTag {
   return `"${Buffer.from(hash).toString('base64url')}"`;
 }
 
-/** The tag of the form that is sent as stored, by the checksums of its bytes. */
-export function encodedTag(hash: Uint8Array, encoding: string, checksums: Uint8Array): EntityTag {
-  const form = createHash('sha256').update(encoding).update('\n').update(hash).update(checksums);
-  return `"${form.digest().subarray(0, CONTENT_HASH_BYTES).toString('base64url')}"`;
+/**
+ * The tag of the form that is sent as stored: that of the content, and a checksum of the stored bytes,
+ * which differs where the same content was encoded in another way.
+ */
+export function encodedTag(hash: Uint8Array, encoding: string, checksums: Buffer): EntityTag {
+  const sum = checksums.length > CHECKSUM_BYTES ? blockChecksums(checksums) : checksums;
+  const content = Buffer.from(hash).toString('base64url');
+  return `"${content}-${encoding}-${sum.toString('base64url')}"`;
 }
 
 /** What If-Match or If-None-Match names; undefined where the field is no list of tags. */

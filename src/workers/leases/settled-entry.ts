@@ -5,13 +5,19 @@
 import { decodeRecord, type EntryRecord } from '../../protocol/record.ts';
 import type { Content, Framing } from '../store/store.ts';
 
+interface Shared {
+  readonly framing: Framing;
+  readonly opening: Promise<SharedContent>;
+}
+
 export class SettledEntry {
   readonly #encoded: Buffer;
   #record: EntryRecord | undefined;
   #isDecoded = false;
   /** Those who waited and have not been served yet. */
   #toServe: number;
-  #shared: { readonly framing: Framing; readonly opening: Promise<SharedContent> } | undefined;
+  /** What was opened first, in the encoding in which it is stored and plain. */
+  readonly #shared = new Map<boolean, Shared>();
 
   constructor(encoded: Buffer, waiters: number) {
     this.#encoded = encoded;
@@ -26,12 +32,18 @@ export class SettledEntry {
   }
 
   /**
-   * The body in `framing`: opened by `open` for the first who asks, and lent to all who ask for the same.
+   * The body in `framing`: opened by `open` for the first who asks, and lent to all who ask for the same,
+   * in each of the two forms in which it is shown.
    * Rejects with what `open` rejects with.
    */
   async content(framing: Framing, open: () => Promise<Content>): Promise<Content> {
-    this.#shared ??= { framing, opening: open().then((content) => new SharedContent(content)) };
-    const { framing: first, opening } = this.#shared;
+    const form = framing.encoded === true;
+    let shared = this.#shared.get(form);
+    if (shared === undefined) {
+      shared = { framing, opening: open().then((content) => new SharedContent(content)) };
+      this.#shared.set(form, shared);
+    }
+    const { framing: first, opening } = shared;
     if (!isSame(first, framing)) return await open();
     // What is streamed can be read by one only.
     return (await opening).lend() ?? (await open());
@@ -41,10 +53,12 @@ export class SettledEntry {
   served(): void {
     this.#toServe -= 1;
     if (this.#toServe > 0) return;
-    this.#shared?.opening.then(
-      (shared) => shared.release(),
-      () => undefined,
-    );
+    for (const { opening } of this.#shared.values()) {
+      opening.then(
+        (shared) => shared.release(),
+        () => undefined,
+      );
+    }
   }
 }
 

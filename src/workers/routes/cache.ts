@@ -17,12 +17,12 @@ import {
   BODY_ERRORS,
   errorAnswers,
   KeyParams,
-  LeaseHeaders,
   LeaseTokenHeader,
   MinimalAnswer,
   messageAnswer,
   PreferHeader,
   READ_ERRORS,
+  ReadHeaders,
   WRITE_ERRORS,
 } from './schemas.ts';
 
@@ -168,7 +168,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
       summary: 'Read a JSON entry',
       tags: ['entries'],
       params: KeyParams,
-      headers: LeaseHeaders,
+      headers: ReadHeaders,
       response: {
         200: EntryAnswer,
         ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),

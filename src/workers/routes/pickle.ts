@@ -15,11 +15,11 @@ import {
   BODY_ERRORS,
   errorAnswers,
   KeyParams,
-  LeaseHeaders,
   LeaseTokenHeader,
   MinimalAnswer,
   PreferHeader,
   READ_ERRORS,
+  ReadHeaders,
 } from './schemas.ts';
 
 const MOUNT = '/pickle/';
@@ -100,7 +100,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
       description: 'Of a JSON entry, the bytes that `GET /cache/{key}` answers with.',
       tags: ['entries'],
       params: KeyParams,
-      headers: LeaseHeaders,
+      headers: ReadHeaders,
       response: {
         200: {
           description: 'A hit, with the Content-Type that was stored.',

@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EntryRecord } from '../../protocol/record.ts';
 import type { RouteDeps } from '../deps.ts';
+import { isShownEncoded } from '../http/content-encoding.ts';
 import { leaseSecondsOf } from '../http/lease-fields.ts';
 import { readLeased } from '../leases/leased-read.ts';
 import { sendMiss } from '../plugins/errors.ts';
@@ -34,8 +35,14 @@ export async function readEntry(
     reply.hijack();
     return;
   }
-  const reading = { frame: (record: EntryRecord) => shown.frame(key, record) };
-  const leaseSeconds = leaseSecondsOf(request.raw.headers);
+  const asked = request.raw.headers;
+  const reading = {
+    frame: (record: EntryRecord) => {
+      const framing = shown.frame(key, record);
+      return isShownEncoded(asked, record) ? { ...framing, encoded: true } : framing;
+    },
+  };
+  const leaseSeconds = leaseSecondsOf(asked);
   enterStore(request, mustQueue);
   const read =
     leaseSeconds === undefined
@@ -50,5 +57,11 @@ export async function readEntry(
   }
   deps.counters.hit += 1;
   deps.savings.noteHit(key, found.record.costMs);
-  sendContent(reply, shown.headers(found.record, deps), found.content);
+  const { record, content } = found;
+  const shownHeaders = shown.headers(record, deps);
+  if (record.contentEncoding !== null) {
+    shownHeaders['vary'] = 'Accept-Encoding';
+    if (isShownEncoded(asked, record)) shownHeaders['content-encoding'] = record.contentEncoding;
+  }
+  sendContent(reply, shownHeaders, content);
 }

@@ -131,6 +131,14 @@ export const LeaseHeaders = Type.Object({
   ),
 });
 
+/** Of reads of the original's face. */
+export const ReadHeaders = Type.Object({
+  'accept-encoding': Type.Optional(
+    Type.String({ description: '`gzip` takes what is stored compressed, as one gzip body.' }),
+  ),
+  ...LeaseHeaders.properties,
+});
+
 /** Of writes that bring what a lease was given for. */
 export const LeaseTokenHeader = Type.Object({
   'cache-lease-token': Type.Optional(

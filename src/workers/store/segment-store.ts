@@ -18,6 +18,8 @@ import {
   versionOf,
 } from '../../protocol/record.ts';
 import { type BodyReader, warmItem } from '../../segments/body-reader.ts';
+import type { BodyEncoder } from '../../segments/compression/body-encoder.ts';
+import { FormReader } from '../../segments/compression/form-reader.ts';
 import { EntryWriter } from '../../segments/entry-writer.ts';
 import { SegmentDamage } from '../../segments/faults.ts';
 import { ABSENT, type CommitCondition, guarded } from '../../segments/guarded.ts';
@@ -46,6 +48,8 @@ export interface SegmentStoreOptions {
   readonly bodies: BodyReader;
   readonly warm: WarmSet<number>;
   readonly now: () => number;
+  /** Compresses what is stored, where it pays; left out, all is stored as it is given. */
+  readonly encoder?: BodyEncoder;
   /** Told of every entry that was found damaged; it has been dropped. */
   readonly onDamage: (key: string, what: string) => void;
 }
@@ -68,14 +72,17 @@ const NOTHING: Content = {
 export class SegmentStore implements Store {
   readonly #options: SegmentStoreOptions;
   readonly #writer: EntryWriter;
+  readonly #bodies: FormReader;
 
   constructor(options: SegmentStoreOptions) {
-    const { index, segments, now } = options;
+    const { index, segments, bodies, now, encoder } = options;
     this.#options = options;
+    this.#bodies = new FormReader(bodies);
     this.#writer = new EntryWriter({
       segments,
       commit: (...what) => index.commit(...what),
       now,
+      encoder,
     });
   }
 
@@ -133,7 +140,8 @@ export class SegmentStore implements Store {
       }
       const framing = reading.frame?.(record) ?? NO_FRAMING;
       if (framing === NO_BODY) return { found: true, record, content: NOTHING };
-      const content = await entry.content(framing, () => this.#open(record, framing));
+      const open = async (): Promise<Content> => this.#bodies.open(record, framing);
+      const content = await entry.content(framing, open);
       return { found: true, record, content };
     } catch (error) {
       if (!(error instanceof SegmentDamage)) throw error;
@@ -141,11 +149,6 @@ export class SegmentStore implements Store {
     } finally {
       entry.served();
     }
-  }
-
-  async #open(record: EntryRecord, framing: Framing): Promise<Content> {
-    const { bodies } = this.#options;
-    return bodies.openWarm(record, framing) ?? (await bodies.open(record, framing));
   }
 
   /** `given` is the record where it was looked up already. */
@@ -162,9 +165,8 @@ export class SegmentStore implements Store {
       const framing = reading.frame?.(record) ?? NO_FRAMING;
       if (framing === NO_BODY) return { found: true, record, content: NOTHING };
       try {
-        const content =
-          this.#options.bodies.openWarm(record, framing) ??
-          (await this.#options.bodies.open(record, framing));
+        const opened = this.#bodies.open(record, framing);
+        const content = opened instanceof Promise ? await opened : opened;
         return { found: true, record, content };
       } catch (error) {
         if (!(error instanceof SegmentDamage)) throw error;
@@ -192,10 +194,10 @@ export class SegmentStore implements Store {
     // A long body is not taken in for a write that is refused anyhow.
     await guard?.();
     const written = await this.#writer.write(key, meta, body, guard, leaseToken);
-    const { version, created, placed, contentHash } = written;
+    const { version, created, placed, plainBytes, contentHash } = written;
     // What was written just now is in the page cache.
     this.#options.warm.add(warmItem(placed.pointer));
-    return { version, created, plainBytes: placed.storedBytes, contentHash };
+    return { version, created, plainBytes, contentHash };
   }
 
   async delete(key: string, only?: Precondition): Promise<boolean> {

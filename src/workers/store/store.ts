@@ -45,6 +45,11 @@ export interface Framing {
   readonly epilogue: Buffer;
   /** Only these bytes of the body, all of which exist; the whole where it is left out. */
   readonly range?: ByteRange;
+  /**
+   * Whether the content is wanted in the record's contentEncoding, as a whole with what surrounds it; a
+   * range is then one of the encoded body. It is plain otherwise, and where the record names none.
+   */
+  readonly encoded?: boolean;
 }
 
 /** Nothing of the body: it is not even opened. */

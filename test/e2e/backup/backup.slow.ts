@@ -165,7 +165,8 @@ describe('a backup that cannot be made', () => {
   async function served(t: Test) {
     const home = await temporaryDirectory(t);
     const store = join(home, 'store');
-    const server = await ServerProcess.start(t, store, '--workers', '1');
+    const args = ['--workers', '1', '--compression', 'off'];
+    const server = await ServerProcess.start(t, store, ...args);
     for (let nth = 0; nth < 8; nth++)
       await put(server.url, `large/${nth}`, Buffer.alloc(1 << 21, nth));
     return { server, store, home };

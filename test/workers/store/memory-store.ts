@@ -2,6 +2,7 @@
  * A Store in memory: small, correct, with its clock given. It stands in for the real one where the
  * HTTP side is tested, and keeps the contract suite honest.
  */
+import { gunzipSync } from 'node:zlib';
 import { type CounterOrder, integerOf, isInRange } from '../../../src/protocol/counter.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import type { Explanation, Reason } from '../../../src/protocol/explanation.ts';
@@ -9,6 +10,9 @@ import type { Page, PageAsked } from '../../../src/protocol/listing.ts';
 import type { PurgeOrder, PurgeReport, PurgeSelector } from '../../../src/protocol/purge.ts';
 import { type EntryMeta, type EntryRecord, Kind, staleFrom } from '../../../src/protocol/record.ts';
 import { withLifetime } from '../../../src/protocol/record-changes.ts';
+import { blockChecksums } from '../../../src/segments/checksum.ts';
+import { BodyEncoder } from '../../../src/segments/compression/body-encoder.ts';
+import { GZIP, MemberSplice } from '../../../src/segments/compression/gzip-member.ts';
 import { contentHashOf } from '../../../src/segments/content-hash.ts';
 import {
   type BodySource,
@@ -82,12 +86,20 @@ class MemoryContent implements Content {
   }
 }
 
-function framed(body: Buffer, framing: Framing | typeof NO_BODY | undefined): Buffer {
-  if (framing === undefined) return body;
+function framed({ body, record }: Entry, framing: Framing | typeof NO_BODY | undefined): Buffer {
+  const isEncoded = record.contentEncoding !== null;
   if (framing === NO_BODY) return Buffer.alloc(0);
-  const { prologue, epilogue, range } = framing;
-  if (range !== undefined) return body.subarray(range.start, range.end);
-  return Buffer.concat([prologue, body, epilogue]);
+  const shown = isEncoded && framing?.encoded !== true ? gunzipSync(body) : body;
+  if (framing === undefined) return shown;
+  const { prologue, epilogue, range, encoded } = framing;
+  if (range !== undefined) return shown.subarray(range.start, range.end);
+  if (!isEncoded || encoded !== true || prologue.length + epilogue.length === 0) {
+    return Buffer.concat([prologue, shown, epilogue]);
+  }
+  const splice = new MemberSplice(prologue, epilogue);
+  const whole = Buffer.concat([splice.before, body, splice.after]);
+  splice.finish(whole, record.plainBytes);
+  return whole;
 }
 
 export class MemoryStore implements Store {
@@ -103,11 +115,13 @@ export class MemoryStore implements Store {
   readonly #reports = new Map<number, PurgeReport>();
   readonly #startedAtMs: number;
   readonly #now: () => number;
+  readonly #encoder: BodyEncoder | undefined;
   #isOpen = true;
   #version = 0;
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = Date.now, compresses = true) {
     this.#now = now;
+    this.#encoder = compresses ? new BodyEncoder() : undefined;
     this.#leases = new MemoryLeases(now);
     this.#startedAtMs = now();
   }
@@ -155,10 +169,10 @@ export class MemoryStore implements Store {
       if (!this.#missedAtMs.has(key)) this.#missedAtMs.set(key, this.#now());
       return entry;
     }
-    const { record, body } = entry;
+    const { record } = entry;
     if (!this.#isShown(record, stale)) return { found: false, reason: 'expired' };
     const framing = frame?.(record);
-    const bytes = framed(body, framing);
+    const bytes = framed(entry, framing);
     this.unreleased += 1;
     const content = new MemoryContent(bytes, () => {
       this.unreleased -= 1;
@@ -183,14 +197,21 @@ export class MemoryStore implements Store {
     const pieces: Buffer[] = [];
     if (Buffer.isBuffer(source)) pieces.push(source);
     else for await (const piece of source) pieces.push(Buffer.from(piece));
+    const plain = Buffer.concat(pieces);
+    const encoded = await this.#encoder?.encode(meta, plain);
     this.#requireOpen();
     if (leaseToken !== undefined && !this.#leases.isGood(key, leaseToken)) {
       this.#leases.release(key, leaseToken);
       throw new BigCacheError('LEASE_LOST');
     }
     this.#require(key, only);
-    const body = Buffer.concat(pieces);
-    const contentHash = contentHashOf(body);
+    return this.#keep(key, meta, plain, encoded);
+  }
+
+  /** Writes at once, as the lane does. */
+  #keep(key: string, meta: EntryMeta, plain: Buffer, encoded: Buffer | undefined): Stored {
+    const contentHash = contentHashOf(plain);
+    const body = encoded ?? plain;
     const created = 'found' in this.#lookUp(key);
     this.#version += 1;
     const record: EntryRecord = {
@@ -202,17 +223,17 @@ export class MemoryStore implements Store {
       version: this.#version,
       storedAtMs: this.#now(),
       pointer: { segment: 0, offset: 0 },
-      plainBytes: body.length,
+      plainBytes: plain.length,
       storedBytes: body.length,
-      checksums: Buffer.alloc(0),
+      checksums: blockChecksums(body),
       etag: contentHash,
-      contentEncoding: null,
+      contentEncoding: encoded === undefined ? null : GZIP,
     };
     this.#entries.set(key, { record, body });
     this.#missedAtMs.delete(key);
     this.#leases.happened((other) => other === key, key);
     this.#gone.delete(key);
-    return { version: this.#version, created, plainBytes: body.length, contentHash };
+    return { version: this.#version, created, plainBytes: plain.length, contentHash };
   }
 
   async delete(key: string, only?: Precondition): Promise<boolean> {
@@ -242,7 +263,8 @@ export class MemoryStore implements Store {
     const expiresAtMs = ttlMs === 0 ? 0 : this.#now() + ttlMs;
     const expire = expiresAtMs === 0 ? null : expiresAtMs / 1000;
     const fresh = { kind: Kind.json, expiresAtMs, contentType: null, expire, duration: null };
-    await this.put(key, isThere ? entry.record : { ...fresh, costMs: 0 }, Buffer.from(`${value}`));
+    const meta = isThere ? entry.record : { ...fresh, costMs: 0 };
+    this.#keep(key, meta, Buffer.from(`${value}`), undefined);
     return value;
   }
 

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BodyEncoder } from '../../../src/segments/compression/body-encoder.ts';
 import { TestServer } from './segment-store-setup.ts';
 import { describeStore } from './store-contract.ts';
 
@@ -9,7 +10,7 @@ describeStore('SegmentStore', async () => {
   let nowMs = Date.UTC(2030, 0, 1);
   const path = await mkdtemp(join(tmpdir(), 'bigcache-contract-'));
   const server = await TestServer.start(path, () => nowMs);
-  const { store, slabs } = server.addWorker();
+  const { store, slabs } = server.addWorker(new BodyEncoder());
   return {
     store,
     now: () => nowMs,

@@ -12,6 +12,7 @@ import { newCounters } from '../../../src/protocol/counters.ts';
 import { newFigures, PROCESS_FIGURES } from '../../../src/protocol/figures.ts';
 import { Savings } from '../../../src/protocol/savings.ts';
 import { BodyReader } from '../../../src/segments/body-reader.ts';
+import type { BodyEncoder } from '../../../src/segments/compression/body-encoder.ts';
 import { Descriptors } from '../../../src/segments/descriptors.ts';
 import { SegmentLog } from '../../../src/segments/segment-log.ts';
 import { SlabPool } from '../../../src/segments/slabs.ts';
@@ -85,7 +86,8 @@ export class TestServer {
     return new TestServer(directory, storage, workers, now, segmentBytes);
   }
 
-  addWorker(): TestWorker {
+  /** Bodies are stored as they are given, unless an encoder says otherwise. */
+  addWorker(encoder?: BodyEncoder): TestWorker {
     const writer = this.#workers.length + 1;
     const { segmentsPath } = this.directory;
     const [primaryEnd, workerEnd] = streamPair();
@@ -104,7 +106,12 @@ export class TestServer {
         onClose: () => undefined,
       },
     });
-    const worker = connectWorker(workerEnd, segmentsPath, writer, this.#now, this.#segmentBytes);
+    const worker = connectWorker(workerEnd, segmentsPath, {
+      writer,
+      now: this.#now,
+      segmentBytes: this.#segmentBytes,
+      encoder,
+    });
     this.#workers.push({ session, worker });
     return worker;
   }
@@ -121,12 +128,17 @@ export class TestServer {
   }
 }
 
+interface WorkerSettings {
+  readonly writer: number;
+  readonly now: () => number;
+  readonly segmentBytes: number;
+  readonly encoder: BodyEncoder | undefined;
+}
+
 function connectWorker(
   stream: ReturnType<typeof streamPair>[0],
   segmentsPath: string,
-  writer: number,
-  now: () => number,
-  segmentBytes: number,
+  { writer, now, segmentBytes, encoder }: WorkerSettings,
 ): TestWorker {
   const link = new PrimaryLink(stream);
   const index = new ChannelIndex(link.channel);
@@ -151,6 +163,7 @@ function connectWorker(
     bodies: new BodyReader(descriptors, slabs, warm),
     warm,
     now,
+    ...(encoder === undefined ? {} : { encoder }),
     onDamage: (key, what) => damaged.push(`${what} of ${key}`),
   });
   link.take({

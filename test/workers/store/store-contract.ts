@@ -4,6 +4,7 @@
  */
 import { after, before, describe } from 'node:test';
 import { brokenBodies, closing, framing, largeBodies, races } from './contract-bodies.ts';
+import { compression } from './contract-compression.ts';
 import { parts, preconditions, staleness } from './contract-conditions.ts';
 import { counters, listing, touching } from './contract-counters.ts';
 import { entries, expiry, prefixes } from './contract-entries.ts';
@@ -17,9 +18,8 @@ export type { MakeStore, StoreUnderTest } from './store-subject.ts';
 export function describeStore(name: string, makeStore: MakeStore): void {
   const groups = {
     ...{ entries, framing, largeBodies, brokenBodies, expiry, prefixes, closing, races },
-    ...{ preconditions, staleness, parts, leases, costs },
-    ...{ preconditions, staleness, parts, purging },
-    ...{ touching, counters, listing },
+    ...{ preconditions, staleness, parts, leases, costs, purging },
+    ...{ touching, counters, listing, compression },
   };
   for (const [group, describeGroup] of Object.entries(groups)) {
     describe(`${name}: ${group}`, () => {

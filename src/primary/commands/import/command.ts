@@ -5,6 +5,7 @@
 import { pino } from 'pino';
 import type { Config } from '../../../protocol/config.ts';
 import { BigCacheError } from '../../../protocol/errors.ts';
+import { BodyEncoder } from '../../../segments/compression/body-encoder.ts';
 import { openDirectory } from '../../directory/directory.ts';
 import { CannotRunError, INTERRUPTED } from '../../exit.ts';
 import { watchInterruption } from '../interruption.ts';
@@ -29,6 +30,7 @@ export async function runImport(
       directory,
       settings: config,
       bodyBytesMax: config.bodyBytesMax,
+      ...(config.compression ? { encoder: new BodyEncoder() } : {}),
       log: pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, process.stderr),
       now: Date.now,
       onProgress: (share, counts) => progress.show(share, entriesOf(counts)),

@@ -17,6 +17,7 @@ export const IMPORT: CommandSpec = {
     'segment-size',
     'durability',
     'max-body',
+    'compression',
     'log-level',
   ],
   declare: (command) => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Kind, pointerOf } from '../../../protocol/record.ts';
+import type { BodyEncoder } from '../../../segments/compression/body-encoder.ts';
 import { EntryWriter } from '../../../segments/entry-writer.ts';
 import { SegmentLog } from '../../../segments/segment-log.ts';
 import type { StoreDirectory } from '../../directory/directory.ts';
@@ -27,6 +28,8 @@ export interface ImportOptions {
   readonly now: () => number;
   /** Told after each chunk: the share that is done, and the counts. */
   readonly onProgress: (share: number, counts: ImportCounts) => void;
+  /** Compresses what is imported, where it pays; left out, all is stored as it was. */
+  readonly encoder?: BodyEncoder;
   /** Asked after each chunk whether to stop; a later import goes on from there. */
   readonly shouldStop: () => boolean;
 }
@@ -131,7 +134,13 @@ interface Target {
 }
 
 /** The store, with this process as the only writer. */
-async function openTarget({ directory, settings, log, now }: ImportOptions): Promise<Target> {
+async function openTarget({
+  directory,
+  settings,
+  log,
+  now,
+  encoder,
+}: ImportOptions): Promise<Target> {
   const storage = await Storage.open({
     directory,
     settings,
@@ -167,6 +176,7 @@ async function openTarget({ directory, settings, log, now }: ImportOptions): Pro
       return committed;
     },
     now,
+    encoder,
   });
   const { clearVersion, countsAreSure } = storage.entries;
   const close = async (): Promise<void> => {

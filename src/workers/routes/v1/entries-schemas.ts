@@ -19,13 +19,17 @@ export const GET_SCHEMA = {
   summary: 'Read an entry',
   description:
     'With its Content-Type, ETag, Age and Cache-Control. Conditional requests and one range of bytes ' +
-    'are answered as RFC 9110 says. Stale entries are shown within `stale-while-revalidate`, and ' +
+    'are answered as RFC 9110 says. What is stored compressed is sent so, with `Content-Encoding: gzip` ' +
+    'and an ETag of its own, where Accept-Encoding takes it; ranges are those of the form that is ' +
+    'sent. Stale entries are shown within `stale-while-revalidate`, and ' +
     'within `stale-if-error` to requests with `Cache-Control: max-stale`.',
   tags: ['v1'],
   params: KeyParams,
   headers: Type.Object({
     'if-none-match': header('Entity tags of content that the client has: 304 where it is current.'),
-    range: header('One range of bytes: `bytes=0-1023`.'),
+    range: header('One range of bytes of the form that is sent: `bytes=0-1023`.'),
+    'if-range': header('The ETag of the form of which the client has a part.'),
+    'accept-encoding': header('`gzip` takes what is stored compressed as it is stored.'),
     'cache-control': header('`max-stale` allows entries within `stale-if-error`.'),
     ...LeaseHeaders.properties,
   }),
@@ -45,7 +49,9 @@ export const GET_SCHEMA = {
 
 export const PUT_SCHEMA = {
   summary: 'Store an entry',
-  description: 'The answer has the ETag of the content.',
+  description:
+    'The answer has the ETag of the plain content. A body in gzip, deflate or brotli is decoded, and ' +
+    'its plain length counts. What is stored is compressed where it pays.',
   tags: ['v1'],
   params: KeyParams,
   headers: Type.Object({
@@ -54,6 +60,7 @@ export const PUT_SCHEMA = {
     ),
     expires: header('A date, where there is no `max-age`.'),
     'cache-tag': header('Names by which entries are purged together: `product-7, shoes`.'),
+    'content-encoding': header('`gzip`, `deflate` or `br`; none where the body is plain.'),
     'if-none-match': header('`*` stores only where there is no entry.'),
     'if-match': header('An entity tag stores only over that content.'),
     ...LeaseTokenHeader.properties,
@@ -61,7 +68,13 @@ export const PUT_SCHEMA = {
   response: {
     201: Type.Null({ description: 'Stored; there was no entry before.' }),
     204: Type.Null({ description: 'Stored in place of another.' }),
-    ...errorAnswers('LEASE_LOST', 'PRECONDITION_FAILED', 'MEDIA_TYPE_UNSUPPORTED', ...BODY_ERRORS),
+    ...errorAnswers(
+      'LEASE_LOST',
+      'PRECONDITION_FAILED',
+      'MEDIA_TYPE_UNSUPPORTED',
+      'CONTENT_ENCODING_INVALID',
+      ...BODY_ERRORS,
+    ),
   },
 };
 

@@ -7,6 +7,7 @@ import type { RouteDeps } from '../../deps.ts';
 import { parseDirectives } from '../../http/cache-directives.ts';
 import { missStatus } from '../../http/cache-status.ts';
 import { parseTags } from '../../http/cache-tags.ts';
+import { CODINGS_TAKEN, codingOf, decoded } from '../../http/content-encoding.ts';
 import { storedContentType } from '../../http/content-type.ts';
 import { plainTag } from '../../http/entity-tags.ts';
 import { freshnessOf, isStale } from '../../http/freshness.ts';
@@ -41,9 +42,10 @@ async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
       : 'while-revalidate',
     frame: (record) => {
       answer = answerTo(asked, record);
-      const { status, range } = answer;
+      const { status, range, encoded } = answer;
       if (status === 304 || status === 416 || method === 'HEAD') return NO_BODY;
-      return { prologue: EMPTY, epilogue: EMPTY, ...(range === undefined ? {} : { range }) };
+      const framing = { prologue: EMPTY, epilogue: EMPTY, encoded };
+      return range === undefined ? framing : { ...framing, range };
     },
   };
   const leaseSeconds = leaseSecondsOf(headers);
@@ -68,7 +70,7 @@ async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
 }
 
 function send(reply: FastifyReply, answer: Answer, hit: SentHit): void {
-  const { status, headers } = answer;
+  const { status, headers, byteLength } = answer;
   if (status === 416) {
     hit.content.release();
     for (const [name, value] of Object.entries(headers)) reply.header(name, value);
@@ -80,24 +82,17 @@ function send(reply: FastifyReply, answer: Answer, hit: SentHit): void {
     return;
   }
   hit.content.release();
-  if (status !== 304) headers['content-length'] = hit.record.plainBytes;
+  if (status !== 304) headers['content-length'] = byteLength;
   sendHead(reply, status, headers);
 }
 
 type SentHit = Extract<Awaited<ReturnType<RouteDeps['store']['get']>>, { found: true }>;
 
-/** What the request says about the entry. Throws REQUEST_INVALID or MEDIA_TYPE_UNSUPPORTED. */
+/** What the request says about the entry. Throws REQUEST_INVALID. */
 function metaOf(request: FastifyRequest, nowMs: number): EntryMeta {
   const { headers } = request.raw;
   if (headers['content-range'] !== undefined) {
     throw new BigCacheError('REQUEST_INVALID', 'An entry is stored whole, without Content-Range.');
-  }
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new BigCacheError(
-      'MEDIA_TYPE_UNSUPPORTED',
-      'Send the body as it is, without a Content-Encoding.',
-    );
   }
   const freshness = freshnessOf(
     { cacheControl: headers['cache-control'], expires: headers.expires },
@@ -113,14 +108,28 @@ function metaOf(request: FastifyRequest, nowMs: number): EntryMeta {
   };
 }
 
+/** The coding of the body. Throws MEDIA_TYPE_UNSUPPORTED, and says what is taken (RFC 9110 15.5.16). */
+function takenCoding(request: FastifyRequest, reply: FastifyReply): string | undefined {
+  try {
+    return codingOf(request.raw.headers);
+  } catch (error) {
+    reply.header('accept-encoding', CODINGS_TAKEN);
+    throw error;
+  }
+}
+
 async function write(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const key = keyAfter(MOUNT, request, 'write');
   const token = leaseTokenOf(request.raw.headers);
   const meta = { ...metaOf(request, deps.now()), ...leaseCost(token, deps.now()) };
   const only = preconditionOf(request.raw.headers);
+  const coding = takenCoding(request, reply);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.bodyBytesMax);
   try {
-    const body = await bodyOf(request, upload);
+    const body =
+      coding === undefined
+        ? await bodyOf(request, upload)
+        : upload.chunks((pieces) => decoded(pieces, coding, deps.config.bodyBytesMax));
     const stored = await inStore(request, deps.store.put(key, meta, body, only, token));
     const headers = { ...FIXED, etag: plainTag(stored.contentHash) };
     sendHead(

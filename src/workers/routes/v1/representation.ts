@@ -12,8 +12,9 @@ import {
   mayAnswerRange,
   type Validators,
 } from '../../http/conditions.ts';
+import { isShownEncoded } from '../../http/content-encoding.ts';
 import { bodyHeaders } from '../../http/content-type.ts';
-import { plainTag } from '../../http/entity-tags.ts';
+import { type EntityTag, encodedTag, plainTag } from '../../http/entity-tags.ts';
 import { ageSeconds, cacheControlOf } from '../../http/freshness.ts';
 import { contentRange, parseRange } from '../../http/range.ts';
 
@@ -23,6 +24,10 @@ export interface Answer {
   readonly headers: OutgoingHttpHeaders;
   /** Undefined for the whole body. */
   readonly range: ByteRange | undefined;
+  /** Whether the body is sent as it is stored, encoded, and not plain. */
+  readonly encoded: boolean;
+  /** Length of the form that is shown, in bytes. */
+  readonly byteLength: number;
 }
 
 export interface Asked {
@@ -33,31 +38,75 @@ export interface Asked {
   readonly csp: string;
 }
 
-/** The tags by which conditions know the current version. */
-export function tagsOf({ etag }: Pick<EntryRecord, 'etag'>): readonly string[] {
-  return etag === null ? [] : [plainTag(etag)];
+type Tagged = Pick<EntryRecord, 'etag' | 'contentEncoding' | 'checksums'>;
+
+/** The tags by which conditions know the current version: of its plain form, then of its encoded one. */
+export function tagsOf(record: Tagged): readonly EntityTag[] {
+  if (record.etag === null) return [];
+  const plain = plainTag(record.etag);
+  return record.contentEncoding === null ? [plain] : [plain, encodedTagOf(record) ?? plain];
+}
+
+function encodedTagOf({ etag, contentEncoding, checksums }: Tagged): EntityTag | undefined {
+  if (etag === null || contentEncoding === null) return undefined;
+  return encodedTag(etag, contentEncoding, checksums);
+}
+
+/** One form of an entry: what RFC 9110 section 3.2 calls the selected representation. */
+interface Form {
+  readonly encoded: boolean;
+  readonly byteLength: number;
+  readonly tag: EntityTag | undefined;
+}
+
+/**
+ * The form that Accept-Encoding asks for. A client that goes on with a part of the plain one, by
+ * If-Range, gets that: everybody takes it.
+ */
+function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
+  const encoded = isShownEncoded(headers, record) && !goesOnPlain(headers, record);
+  if (encoded) return { encoded, byteLength: record.storedBytes, tag: encodedTagOf(record) };
+  const tag = record.etag === null ? undefined : plainTag(record.etag);
+  return { encoded, byteLength: record.plainBytes, tag };
+}
+
+function goesOnPlain(headers: IncomingHttpHeaders, { etag }: EntryRecord): boolean {
+  const ifRange = ifRangeOf(headers);
+  return ifRange !== undefined && etag !== null && ifRange.trim() === plainTag(etag);
+}
+
+/** The tags of the version that a request may name; only those of the form where it names none. */
+function validatorsOf(fields: ConditionFields, record: EntryRecord, form: Form): Validators {
+  const { storedAtMs } = record;
+  if (fields.ifMatch !== undefined || fields.ifNoneMatch !== undefined) {
+    return { tags: tagsOf(record), storedAtMs };
+  }
+  return { tags: form.tag === undefined ? [] : [form.tag], storedAtMs };
 }
 
 /** Judges the request against the record. Throws PRECONDITION_FAILED. */
 export function answerTo({ headers, method, nowMs, csp }: Asked, record: EntryRecord): Answer {
-  const current: Validators = { tags: tagsOf(record), storedAtMs: record.storedAtMs };
   const fields = conditionFields(headers);
-  const outcome = judgeRead(fields, current);
+  const form = formOf(headers, record);
+  const outcome = judgeRead(fields, validatorsOf(fields, record, form));
   if (outcome === 'failed') throw new BigCacheError('PRECONDITION_FAILED');
-  const shown = cacheHeaders(record, current.tags, nowMs);
-  if (outcome === 'not-modified') return { status: 304, headers: shown, range: undefined };
-  const whole = { ...bodyHeaders(record, csp), ...shown, 'accept-ranges': 'bytes' };
+  const shown = cacheHeaders(record, form, nowMs);
+  const { encoded, byteLength } = form;
+  const whole = { range: undefined, encoded, byteLength };
+  if (outcome === 'not-modified') return { ...whole, status: 304, headers: shown };
+  const all = { ...bodyHeaders(record, csp), ...shown, 'accept-ranges': 'bytes' };
+  if (encoded && record.contentEncoding !== null) all['content-encoding'] = record.contentEncoding;
   const range =
-    method === 'GET' && mayAnswerRange(fields, current)
-      ? parseRange(headers.range, record.plainBytes)
+    method === 'GET' && mayAnswerRange(fields, form.tag)
+      ? parseRange(headers.range, byteLength)
       : undefined;
-  if (range === undefined) return { status: 200, headers: whole, range };
+  if (range === undefined) return { ...whole, status: 200, headers: all };
   if (range === 'unsatisfiable') {
-    const refused = { 'content-range': contentRange(undefined, record.plainBytes) };
-    return { status: 416, headers: refused, range: undefined };
+    const refused = { 'content-range': contentRange(undefined, byteLength) };
+    return { ...whole, status: 416, headers: refused };
   }
-  const part = { ...whole, 'content-range': contentRange(range, record.plainBytes) };
-  return { status: 206, headers: part, range };
+  const part = { ...all, 'content-range': contentRange(range, byteLength) };
+  return { ...whole, status: 206, headers: part, range };
 }
 
 export function conditionFields(headers: IncomingHttpHeaders): ConditionFields {
@@ -66,16 +115,16 @@ export function conditionFields(headers: IncomingHttpHeaders): ConditionFields {
     ifNoneMatch: headers['if-none-match'],
     ifModifiedSince: headers['if-modified-since'],
     ifUnmodifiedSince: headers['if-unmodified-since'],
-    ifRange: headers['if-range'] as string | undefined,
+    ifRange: ifRangeOf(headers),
   };
 }
 
+function ifRangeOf(headers: IncomingHttpHeaders): string | undefined {
+  return headers['if-range'] as string | undefined;
+}
+
 /** What caches on the way need to know; a 304 has it too (RFC 9110 section 15.4.5). */
-function cacheHeaders(
-  record: EntryRecord,
-  tags: readonly string[],
-  nowMs: number,
-): OutgoingHttpHeaders {
+function cacheHeaders(record: EntryRecord, { tag }: Form, nowMs: number): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     'last-modified': new Date(record.storedAtMs).toUTCString(),
     age: String(ageSeconds(record, nowMs)),
@@ -84,7 +133,6 @@ function cacheHeaders(
   };
   const cacheControl = cacheControlOf(record);
   if (cacheControl !== undefined) headers['cache-control'] = cacheControl;
-  const [tag] = tags;
   if (tag !== undefined) headers['etag'] = tag;
   return headers;
 }

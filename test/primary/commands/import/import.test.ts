@@ -16,11 +16,12 @@ import { openDirectory } from '../../../../src/primary/directory/directory.ts';
 import { quarantineStore } from '../../../../src/primary/directory/fresh-start.ts';
 import { restoreOffline } from '../../../../src/primary/store/backup/restore.ts';
 import { metaKey } from '../../../../src/primary/store/index/index-keys.ts';
+import { BodyEncoder } from '../../../../src/segments/compression/body-encoder.ts';
 import { DEFAULT_CONFIG } from '../../../default-config.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 import { SILENT, TestServer } from '../../../workers/store/segment-store-setup.ts';
 import { SyncWatch } from '../../store/sync-watch.ts';
-import { QUIET, TRUST, withIndex } from '../stopped-store-setup.ts';
+import { QUIET, readAll, recordIn, TRUST, withIndex } from '../stopped-store-setup.ts';
 
 const MiB = 2 ** 20;
 
@@ -73,6 +74,22 @@ function stopAfter(chunks: number): () => boolean {
 }
 
 describe('an import', () => {
+  it('compresses what it brings in, as the server does, unless it is told not to', async (t) => {
+    const from = await temporaryDirectory(t);
+    const level = new ClassicLevel<string, string>(from);
+    const value = JSON.stringify('<p>a page of the original</p>'.repeat(200));
+    await level.put('page', `{"value":${value},"expire":null,"duration":null}`);
+    await level.close();
+    for (const encoder of [new BodyEncoder(), undefined]) {
+      const store = await temporaryDirectory(t);
+      await importInto(store, from, encoder === undefined ? {} : { encoder });
+      const { contentEncoding } = await recordIn(store, 'page');
+      assert.equal(contentEncoding, encoder === undefined ? null : 'gzip');
+      const found = await readAll(store, ['page']);
+      assert.equal(found.get('page')?.toString(), value);
+    }
+  });
+
   it('stops before the first chunk when it is asked to', async (t) => {
     const [from, store] = [await temporaryDirectory(t), await temporaryDirectory(t)];
     await writeOriginal(from, 300);
