@@ -3,7 +3,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { Move, SeenAt } from '../store/operations.ts';
-import type { PurgeMark } from '../store/purge-matchers.ts';
+import type { PurgeMark } from '../store/purges/purge-matchers.ts';
 import type { SourceFaultKind } from './source-fault.ts';
 
 /** Where copies go: a segment that was granted to this job, and how much it may get. */

@@ -22,7 +22,7 @@ import { APPEND_HEADER_BYTES, occupiedBytesOf } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryKey } from '../store/index/index-keys.ts';
 import type { Move, SeenAt } from '../store/operations.ts';
-import { type Purges, purgesFrom } from '../store/purges.ts';
+import { type Purges, purgesFrom } from '../store/purges/purges.ts';
 import { SecondChance } from '../store/space/second-chance.ts';
 import { Visited } from '../store/space/visited.ts';
 import type { CopyAnswer, CopyNews, CopyRequest, CopyResult } from './copy-messages.ts';

@@ -12,8 +12,8 @@ import {
 import { costMsOf } from '../../protocol/record-fields.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { ENTRIES, entryRange, keyOfEntryKey } from '../store/index/index-keys.ts';
-import { type PurgeMark, selects } from '../store/purge-matchers.ts';
-import { type Purges, purgesFrom, unpackMarks } from '../store/purges.ts';
+import { type PurgeMark, selects } from '../store/purges/purge-matchers.ts';
+import { type Purges, purgesFrom, unpackMarks } from '../store/purges/purges.ts';
 
 export interface CountRequest {
   readonly indexPath: string;

@@ -17,7 +17,7 @@ import {
 import { occupiedBytesOf } from '../../segments/format.ts';
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { entryRange } from '../store/index/index-keys.ts';
-import { isCleared } from '../store/purges.ts';
+import { isCleared } from '../store/purges/purges.ts';
 import type { EntryCounts, SegmentCount } from '../store/recounted.ts';
 
 export interface RecountRequest {

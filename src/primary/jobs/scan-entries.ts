@@ -7,8 +7,8 @@ import { usefulUntilOf, versionOf, withWholeHead } from '../../protocol/record.t
 import { INDEX_OPTIONS } from '../store/index/index-files.ts';
 import { ENTRIES, type KeyRange, keyOfEntryKey } from '../store/index/index-keys.ts';
 import type { SeenRecord } from '../store/operations.ts';
-import type { PurgeMark } from '../store/purge-matchers.ts';
-import { type Purges, purgesFrom, unpackMarks } from '../store/purges.ts';
+import type { PurgeMark } from '../store/purges/purge-matchers.ts';
+import { type Purges, purgesFrom, unpackMarks } from '../store/purges/purges.ts';
 import { clipRanges, successor } from '../store/space/key-ranges.ts';
 
 export interface ScanRequest {

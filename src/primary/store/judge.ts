@@ -12,7 +12,7 @@ import {
   usefulUntilOf,
   withWholeHead,
 } from '../../protocol/record.ts';
-import { orderOfPurge } from './purge-matchers.ts';
+import { orderOfPurge } from './purges/purge-matchers.ts';
 import type { LossCause } from './segment-stats.ts';
 import type { Visited } from './space/visited.ts';
 import type { StoreState } from './state.ts';

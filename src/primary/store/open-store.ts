@@ -10,10 +10,8 @@ import type { StoreCounts } from '../../protocol/figures.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
-import { DryRuns } from './dry-runs.ts';
 import { Durability } from './durability.ts';
 import { EntryStore } from './entry-store.ts';
-import type { GoneEntries } from './gone-entries.ts';
 import { DAMAGED_RECORDS, IndexCheck } from './index/index-check.ts';
 import {
   type LostChanges,
@@ -22,7 +20,9 @@ import {
   writeBufferBytesFor,
 } from './index/index-files.ts';
 import { sealIndex } from './index/index-seal.ts';
-import { Purging } from './purging.ts';
+import { DryRuns } from './purges/dry-runs.ts';
+import type { GoneEntries } from './purges/gone-entries.ts';
+import { Purging } from './purges/purging.ts';
 import { Recounting } from './recounting.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';

@@ -2,13 +2,14 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
-import { GoneEntries } from './gone-entries.ts';
+
 import type { Index } from './index/index-files.ts';
 import { encodeNumber, metaKey } from './index/index-keys.ts';
 import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';
 import { LeaseTable } from './leases/lease-table.ts';
-import { PurgeReports } from './purge-reports.ts';
-import { Purges } from './purges.ts';
+import { GoneEntries } from './purges/gone-entries.ts';
+import { PurgeReports } from './purges/purge-reports.ts';
+import { Purges } from './purges/purges.ts';
 import { SegmentState, type SegmentStats } from './segment-stats.ts';
 
 export { VERSIONS_PER_EPOCH };

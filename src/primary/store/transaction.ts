@@ -15,12 +15,12 @@ import {
 } from '../../protocol/record.ts';
 import { tagsOf } from '../../protocol/record-fields.ts';
 import { occupiedBytesOf } from '../../segments/format.ts';
-import type { GoneReason } from './gone-entries.ts';
 import { encodeNumber, entryKey, metaKey, segmentKey } from './index/index-keys.ts';
 import type { IndexChange } from './index/index-writes.ts';
-import type { PurgeMark } from './purge-matchers.ts';
-import { PurgeOverlay } from './purge-overlay.ts';
-import { isCleared, isOfEverything, type Purge } from './purges.ts';
+import type { GoneReason } from './purges/gone-entries.ts';
+import type { PurgeMark } from './purges/purge-matchers.ts';
+import { PurgeOverlay } from './purges/purge-overlay.ts';
+import { isCleared, isOfEverything, type Purge } from './purges/purges.ts';
 import { correct, type Recounted } from './recounted.ts';
 import {
   countRecord,

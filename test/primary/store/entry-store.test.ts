@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { EntryStore } from '../../../src/primary/store/entry-store.ts';
 import type { Index } from '../../../src/primary/store/index/index-files.ts';
 import { entryKey, entryRange } from '../../../src/primary/store/index/index-keys.ts';
-import type { Purge } from '../../../src/primary/store/purges.ts';
+import type { Purge } from '../../../src/primary/store/purges/purges.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { missReason } from '../../../src/protocol/miss.ts';

@@ -15,8 +15,8 @@ import {
   segmentIdOfKey,
   versionOfPurgeKey,
 } from '../../store/index/index-keys.ts';
-import { decodePurge, decodeReport } from '../../store/purge-record.ts';
-import { Purges } from '../../store/purges.ts';
+import { decodePurge, decodeReport } from '../../store/purges/purge-record.ts';
+import { Purges } from '../../store/purges/purges.ts';
 import { decodeSegmentStats, SegmentState, type SegmentStats } from '../../store/segment-stats.ts';
 import { type Findings, showKey } from './findings.ts';
 

@@ -4,8 +4,8 @@
  * number twice, is damage; counters that are damaged can be counted again.
  */
 import type { ClassicLevel } from 'classic-level';
-import { decodePurge, decodeReport } from '../purge-record.ts';
-import type { Purge } from '../purges.ts';
+import { decodePurge, decodeReport } from '../purges/purge-record.ts';
+import type { Purge } from '../purges/purges.ts';
 import { decodeSegmentStats, SegmentState, type SegmentStats } from '../segment-stats.ts';
 import {
   DamagedValueError,

@@ -5,7 +5,7 @@
 import { BigCacheError } from '../../../protocol/errors.ts';
 import type { LeaseCounts } from '../../../protocol/lease-counts.ts';
 import type { MissCode } from '../../../protocol/miss.ts';
-import type { Purges } from '../purges.ts';
+import type { Purges } from '../purges/purges.ts';
 import { LeaseTokens } from './lease-tokens.ts';
 import { WATCH_LIMITS, WatchedKeys, type WatchLimits } from './watched-keys.ts';
 

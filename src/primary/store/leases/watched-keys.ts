@@ -2,7 +2,7 @@
  * The keys that lease tokens were given for, in the primary: whether a key was written, deleted or purged
  * since a token of it was given. By versions alone, so a token outlives its lease by any time.
  */
-import type { Purges } from '../purges.ts';
+import type { Purges } from '../purges/purges.ts';
 
 export interface WatchLimits {
   readonly keysMax: number;

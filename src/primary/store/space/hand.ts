@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { Jobs } from '../../jobs/job-pool.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { SeenRecord } from '../operations.ts';
-import type { Purge } from '../purges.ts';
+import type { Purge } from '../purges/purges.ts';
 import { decodeHandPosition, encodeHandPosition } from './hand-position.ts';
 import { type HandProgress, progressOf } from './hand-progress.ts';
 import { Pass } from './pass.ts';

@@ -4,7 +4,7 @@
  */
 import type { ScanRequest, ScanResult } from '../../jobs/scan-entries.ts';
 import { ENTRIES } from '../index/index-keys.ts';
-import type { Purge } from '../purges.ts';
+import type { Purge } from '../purges/purges.ts';
 import type { PassPosition } from './hand-position.ts';
 import { EVERYTHING, type Stretch, stretchesOf } from './stretches.ts';
 

@@ -3,11 +3,11 @@
  * that can take anything in it. So a chunk of a scan costs the same with one purge and with 10,000.
  */
 import { ENTRIES, entryRange, type KeyRange } from '../index/index-keys.ts';
-import type { PurgeMark } from '../purge-matchers.ts';
-import { packMarks } from '../purges.ts';
+import type { PurgeMark } from '../purges/purge-matchers.ts';
+import { packMarks } from '../purges/purges.ts';
 import { clipRanges, joinRanges } from './key-ranges.ts';
 
-export type { PurgeMark } from '../purge-matchers.ts';
+export type { PurgeMark } from '../purges/purge-matchers.ts';
 
 export interface Stretch {
   /** Sorted; none touches another. */

@@ -76,8 +76,8 @@ describe('a store is sound', () => {
     // The records stay: nobody runs who would remove them.
     await withIndex(path, async (index) => {
       const version = Number((await index.get(metaKey('versions')))?.readBigUInt64LE(0)) - 1;
-      const { encodePurge } = await import('../../../../src/primary/store/purge-record.ts');
-      const { newPurge } = await import('../../../../src/primary/store/purges.ts');
+      const { encodePurge } = await import('../../../../src/primary/store/purges/purge-record.ts');
+      const { newPurge } = await import('../../../../src/primary/store/purges/purges.ts');
       const purge = newPurge({ version, prefix: 'page/1', startedAtMs: 1 });
       await index.put(purgeKey(version), encodePurge(purge));
     });

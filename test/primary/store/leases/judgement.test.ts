@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LeaseTable, type Waiting } from '../../../../src/primary/store/leases/lease-table.ts';
-import { newPurge, type Purge, Purges } from '../../../../src/primary/store/purges.ts';
+import { newPurge, type Purge, Purges } from '../../../../src/primary/store/purges/purges.ts';
 import { MISS_CODES } from '../../../../src/protocol/miss.ts';
 import { MemoryLeases } from '../../../workers/store/memory-leases.ts';
 

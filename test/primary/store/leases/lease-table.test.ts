@@ -7,7 +7,7 @@ import {
   LeaseTable,
   type Waiting,
 } from '../../../../src/primary/store/leases/lease-table.ts';
-import { newPurge, Purges } from '../../../../src/primary/store/purges.ts';
+import { newPurge, Purges } from '../../../../src/primary/store/purges/purges.ts';
 import { MISS_CODES } from '../../../../src/protocol/miss.ts';
 
 const LEASE_MS = 10_000;

@@ -7,7 +7,7 @@ import {
   entryRange,
   type KeyRange,
 } from '../../../../src/primary/store/index/index-keys.ts';
-import { purgesFrom } from '../../../../src/primary/store/purges.ts';
+import { purgesFrom } from '../../../../src/primary/store/purges/purges.ts';
 import { joinRanges } from '../../../../src/primary/store/space/key-ranges.ts';
 import {
   type PurgeMark,

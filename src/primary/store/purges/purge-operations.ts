@@ -2,12 +2,12 @@
  * The changes of the write lane that are about purges: their begin, their end, and what soft ones make of
  * entries. operations.ts has the others.
  */
-import { BigCacheError } from '../../protocol/errors.ts';
-import { versionOf } from '../../protocol/record.ts';
-import type { SeenRecord } from './operations.ts';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import { versionOf } from '../../../protocol/record.ts';
+import type { SeenRecord } from '../operations.ts';
+import type { LaneOperation } from '../write-lane.ts';
 import type { PurgeMark } from './purge-matchers.ts';
 import { PENDING_PURGES_MAX, type Purge } from './purges.ts';
-import type { LaneOperation } from './write-lane.ts';
 
 /** What a purge selects, and what becomes of it. */
 export type Selection = Omit<PurgeMark, 'version' | 'startedAtMs'>;

@@ -3,8 +3,8 @@
  * entry costs as much as there are lengths and tags of the entry, never what there are purges. Used by
  * the primary and by its job threads.
  */
-import { orderOf, PurgeFlag, type PurgeOrder } from '../../protocol/purge.ts';
-import { hashTag, hasTagHash, tagsOf } from '../../protocol/record-fields.ts';
+import { orderOf, PurgeFlag, type PurgeOrder } from '../../../protocol/purge.ts';
+import { hashTag, hasTagHash, tagsOf } from '../../../protocol/record-fields.ts';
 
 /** What a judgement needs of a purge. */
 export interface PurgeMark {

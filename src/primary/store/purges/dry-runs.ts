@@ -3,9 +3,9 @@
  * take. Nothing of them is on disk, so none outlives the opened store.
  */
 import type { Logger } from 'pino';
-import { BigCacheError } from '../../protocol/errors.ts';
-import type { Jobs } from '../jobs/job-pool.ts';
-import type { EntryStore } from './entry-store.ts';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import type { Jobs } from '../../jobs/job-pool.ts';
+import type { EntryStore } from '../entry-store.ts';
 import type { Selection } from './purge-operations.ts';
 import { newPurge, type Purge, packMarks } from './purges.ts';
 

@@ -3,7 +3,7 @@
  * the primary for every lookup, in job threads for every record of a scan.
  */
 import { deserialize, serialize } from 'node:v8';
-import { isFreshAt, isIntact, staleRecord, versionOf } from '../../protocol/record.ts';
+import { isFreshAt, isIntact, staleRecord, versionOf } from '../../../protocol/record.ts';
 import { FinishedPurges } from './finished-purges.ts';
 import { type PurgeMark, PurgeMatchers } from './purge-matchers.ts';
 

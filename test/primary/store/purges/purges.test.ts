@@ -2,29 +2,29 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { FinishedPurges } from '../../../src/primary/store/finished-purges.ts';
-import { DamagedValueError } from '../../../src/primary/store/index/index-keys.ts';
+import { DamagedValueError } from '../../../../src/primary/store/index/index-keys.ts';
+import { FinishedPurges } from '../../../../src/primary/store/purges/finished-purges.ts';
 import {
   decodePurge,
   decodeReport,
   encodePurge,
   encodeReport,
-} from '../../../src/primary/store/purge-record.ts';
+} from '../../../../src/primary/store/purges/purge-record.ts';
 import {
   newPurge,
   type Purge,
   Purges,
   packMarks,
   unpackMarks,
-} from '../../../src/primary/store/purges.ts';
+} from '../../../../src/primary/store/purges/purges.ts';
 import {
   decodeRecord,
   expiresAtOf,
   stampVersion,
   usefulUntilOf,
   versionOf,
-} from '../../../src/protocol/record.ts';
-import { recordOf } from './store-setup.ts';
+} from '../../../../src/protocol/record.ts';
+import { recordOf } from '../store-setup.ts';
 
 const PREFIXES = ['a', 'a/', 'a/b', 'b', '한', '\u{10FFFF}', 'a\u{1F418}'];
 const KEYS = [

@@ -2,15 +2,15 @@
  * Purges as the rest of the primary asks for them: begun in the write lane, worked off by the hand, told
  * of while they run and after.
  */
-import { BigCacheError } from '../../protocol/errors.ts';
-import { type PurgeOrder, type PurgeReport, selectorText } from '../../protocol/purge.ts';
+import { BigCacheError } from '../../../protocol/errors.ts';
+import { type PurgeOrder, type PurgeReport, selectorText } from '../../../protocol/purge.ts';
+import type { EntryStore } from '../entry-store.ts';
+import type { DeadSegments } from '../space/dead-segments.ts';
+import type { Hand } from '../space/hand.ts';
 import type { DryRuns } from './dry-runs.ts';
-import type { EntryStore } from './entry-store.ts';
 import { orderOfPurge } from './purge-matchers.ts';
 import type { Selection } from './purge-operations.ts';
 import { isOfEverything, type Purge } from './purges.ts';
-import type { DeadSegments } from './space/dead-segments.ts';
-import type { Hand } from './space/hand.ts';
 
 export interface PurgingOptions {
   readonly entries: EntryStore;

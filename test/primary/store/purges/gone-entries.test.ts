@@ -1,10 +1,10 @@
 /** What is remembered of entries that are gone. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EntryStore } from '../../../src/primary/store/entry-store.ts';
-import { GoneEntries } from '../../../src/primary/store/gone-entries.ts';
-import { versionOf } from '../../../src/protocol/record.ts';
-import { openedIndex, recordOf } from './store-setup.ts';
+import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
+import { GoneEntries } from '../../../../src/primary/store/purges/gone-entries.ts';
+import { versionOf } from '../../../../src/protocol/record.ts';
+import { openedIndex, recordOf } from '../store-setup.ts';
 
 describe('the memory of gone entries', () => {
   it('says why, when and by which purge, and the last that happened', () => {

@@ -4,8 +4,8 @@
  */
 import { crc32 } from 'node:zlib';
 import { Packr, Unpackr } from 'msgpackr';
-import { PurgeFlag } from '../../protocol/purge.ts';
-import { DamagedValueError, purgeKey, reportKey } from './index/index-keys.ts';
+import { PurgeFlag } from '../../../protocol/purge.ts';
+import { DamagedValueError, purgeKey, reportKey } from '../index/index-keys.ts';
 import { flagsOfPurge, type PurgeMark } from './purge-matchers.ts';
 import { newPurge, type Purge } from './purges.ts';
 

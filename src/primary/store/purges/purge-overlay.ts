@@ -9,15 +9,15 @@ import {
   storedBytesOf,
   usefulUntilOf,
   versionOf,
-} from '../../protocol/record.ts';
-import { costMsOf } from '../../protocol/record-fields.ts';
+} from '../../../protocol/record.ts';
+import { costMsOf } from '../../../protocol/record-fields.ts';
+import { purgeKey, reportKey } from '../index/index-keys.ts';
+import type { IndexChange } from '../index/index-writes.ts';
+import type { StoreState } from '../state.ts';
 import type { GoneReason } from './gone-entries.ts';
-import { purgeKey, reportKey } from './index/index-keys.ts';
-import type { IndexChange } from './index/index-writes.ts';
 import { type PurgeMark, selects } from './purge-matchers.ts';
 import { encodePurge, encodeReport } from './purge-record.ts';
 import { newPurge, type Purge } from './purges.ts';
-import type { StoreState } from './state.ts';
 
 interface Credit {
   matched: number;
