@@ -92,7 +92,9 @@ describe(`a purge by tag of ${ENTRIES.toLocaleString('en')} entries`, () => {
       const seen = await Promise.all(readers.map((reader) => reader.ask('GET', path)));
       tookMs.push(performance.now() - startedAt);
       for (const { status, cacheStatus } of seen) {
-        assert.deepEqual([status, cacheStatus], [404, 'BigCache; detail=purged']);
+        assert.equal(status, 404);
+        // What went is remembered in a bounded place: among so many it may be forgotten at once.
+        assert.match(cacheStatus, /^BigCache; detail=(purged|never-seen)$/);
       }
       ids.push((JSON.parse(answer.body) as { id: string }).id);
     }
