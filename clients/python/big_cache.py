@@ -1,7 +1,8 @@
 """Client of a BigCache server, for Django and other Python programs.
 
 The same class and methods as the client of the original's example, over one pooled session instead
-of a connection per call, and with a timeout on every call. Needs ``requests`` and nothing else::
+of a connection per call, and with a timeout on every call. Needs ``requests`` and nothing else. It
+stays one file, as the original's is, so that it is copied beside a program in one step::
 
     bigcache = BigCache("http://localhost:36379/cache/")
     bigcache.set(request.get_full_path(), html, timeout="28d")

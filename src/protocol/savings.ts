@@ -1,6 +1,6 @@
 /**
- * The generation time that hits have saved: each hit saves what its entry cost to make. Kept by each
- * worker and summed by the primary, in total and by the first segment of the path.
+ * The generation time that hits have saved: each hit saves what its entry cost to make. Kept by
+ * each worker and summed by the primary, in total and by the first segment of the path.
  */
 
 /** Segments beyond so many are counted together. */
@@ -82,9 +82,8 @@ export function isSavingsList(list: unknown): list is SavingsList {
 }
 
 function firstSegmentOf(key: string): string {
-  const slash = key.indexOf('/');
-  const query = key.indexOf('?');
-  const ends = [slash, query].filter((at) => at >= 0);
-  const segment = key.slice(0, Math.min(key.length, ...ends));
+  let end = 0;
+  while (end < key.length && key[end] !== '/' && key[end] !== '?') end += 1;
+  const segment = key.slice(0, end);
   return segment.length <= SEGMENT_LENGTH_MAX ? segment : OTHER_SEGMENT;
 }

@@ -5,6 +5,12 @@
 import { read, readSync } from 'node:fs';
 import type { EntryRecord, Pointer } from '../protocol/record.ts';
 import {
+  type BodyContent,
+  type BodyFraming,
+  type ByteRange,
+  memoryContent,
+} from './body-content.ts';
+import {
   BLOCK_BYTES,
   blockCount,
   blocksMatch,
@@ -17,6 +23,8 @@ import { SegmentDamage, toStoreError } from './faults.ts';
 import type { Slab, SlabPool } from './slabs.ts';
 import type { WarmSet } from './warm-set.ts';
 
+export type { BodyContent, BodyFraming, ByteRange };
+
 /** Bodies up to this size are read whole; 16 blocks, whose checksums stand in the record. */
 export const WHOLE_BODY_BYTES_MAX = INLINE_BLOCKS_MAX * BLOCK_BYTES;
 const PIECE_BYTES = 4 * BLOCK_BYTES;
@@ -25,8 +33,8 @@ const PIECE_BYTES = 4 * BLOCK_BYTES;
 const OFFSETS = 2 ** 29;
 
 /**
- * The number under which a body is remembered as warm. Past 2^24 segments near neighbours share one,
- * which costs at most a read that waits for the disk.
+ * The number under which a body is remembered as warm. Past 2^24 segments near neighbours share
+ * one, which costs at most a read that waits for the disk.
  */
 export function warmItem({ segment, offset }: Pointer): number {
   return segment * OFFSETS + offset;
@@ -34,28 +42,6 @@ export function warmItem({ segment, offset }: Pointer): number {
 
 /** The part of a record that says where and what a body is. */
 export type BodyPlace = Pick<EntryRecord, 'pointer' | 'storedBytes' | 'checksums' | 'inlineBody'>;
-
-/** Bytes from `start` to before `end`. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** What stands around a body, and which bytes of it are wanted; all, where that is left out. */
-export interface BodyFraming {
-  readonly prologue: Buffer;
-  readonly epilogue: Buffer;
-  /** REQUIRES: it lies within the body. */
-  readonly range?: ByteRange;
-}
-
-/** A body with what stands before and after it; see `Content` in workers/store/store.ts. */
-export interface BodyContent {
-  readonly byteLength: number;
-  readonly whole: Buffer | undefined;
-  chunks(): AsyncIterable<Buffer>;
-  release(): void;
-}
 
 export class BodyReader {
   readonly #descriptors: Descriptors;
@@ -79,7 +65,9 @@ export class BodyReader {
 
   /** `open` without waiting, for a body that is surely in the page cache; else undefined. */
   openWarm(place: BodyPlace, framing: BodyFraming): BodyContent | undefined {
-    if (place.inlineBody !== undefined) return inlineContent(place.inlineBody, framing);
+    // It came in the buffer of a frame, which it must not keep alive.
+    if (place.inlineBody !== undefined)
+      return memoryContent(Buffer.from(place.inlineBody), framing);
     if (place.storedBytes > WHOLE_BODY_BYTES_MAX || !this.#warm.has(warmItem(place.pointer)))
       return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
@@ -130,22 +118,6 @@ export class BodyReader {
     }
     return body;
   }
-}
-
-/** A body that came with its record, whose checksum covers it; it has a few bytes, and needs no slab. */
-function inlineContent(body: Buffer, { prologue, epilogue, range }: BodyFraming): BodyContent {
-  const whole =
-    range === undefined
-      ? Buffer.concat([prologue, body, epilogue])
-      : Buffer.from(body.subarray(range.start, range.end));
-  return {
-    byteLength: whole.length,
-    whole,
-    async *chunks() {
-      yield whole;
-    },
-    release() {},
-  };
 }
 
 /** A body in one slab, with room around it for what stands before and after. */

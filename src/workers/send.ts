@@ -1,7 +1,7 @@
 /**
- * The sending of answers past fastify's own reply pipeline, which costs some 13 us more per answer: small
- * ones at once, the body of an entry with its slab given back exactly once. A client that takes nothing
- * of its answer is cut by the timeout of its connection.
+ * The sending of answers past fastify's own reply pipeline, which costs some 13 us more per answer:
+ * small ones at once, the body of an entry with its slab given back exactly once. A client that
+ * takes nothing of its answer is cut by the timeout of its connection.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -10,8 +10,8 @@ import type { Content } from './store/store.ts';
 import { whenClosed } from './turns.ts';
 
 /**
- * Writes the head, and has the answer measured. While the server stops, the connection ends with this answer, so that no client
- * sends its next request into a closing one (RFC 9112 section 9.6).
+ * Writes the head, and has the answer measured. While the server stops, the connection ends with
+ * this answer, so that no client sends its next request into a closing one (RFC 9112 section 9.6).
  */
 export function writeHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
   if (!reply.server.server.listening) headers['connection'] = 'close';

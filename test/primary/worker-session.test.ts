@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkerSession } from '../../src/primary/channel/worker-session.ts';
-import { openDirectory } from '../../src/primary/directory/directory.ts';
 import { SegmentState } from '../../src/primary/store/segment-stats.ts';
-import { Storage } from '../../src/primary/store/storage.ts';
 import { OPEN_ACCESS } from '../../src/protocol/access.ts';
 import { Channel } from '../../src/protocol/channel.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
@@ -20,20 +18,12 @@ import { DEFAULT_CONFIG } from '../default-config.ts';
 import { eventually } from '../eventually.ts';
 import { noStatistics } from '../statistics-fixture.ts';
 import { streamPair } from '../stream-pair.ts';
-import { temporaryDirectory } from '../temporary-directory.ts';
+import { openedStorage } from './store/opened-storage.ts';
 import { recordOf, SILENT } from './store/store-setup.ts';
 
 /** A session over a real storage, the worker's end of its channel, and what was told of it. */
-async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
-  const directory = await openDirectory(await temporaryDirectory(test));
-  const storage = await Storage.open({
-    settings: DEFAULT_CONFIG,
-    directory,
-    log: SILENT,
-    onDrop: () => undefined,
-    onRetire: () => undefined,
-    sealAll: async () => undefined,
-  });
+async function sessionOver(test: Parameters<typeof openedStorage>[0]) {
+  const { storage, directory } = await openedStorage(test);
   const events: unknown[] = [];
   const notices: [OpcodeValue, readonly unknown[]][] = [];
   const asked: [OpcodeValue, readonly unknown[]][] = [];
@@ -62,11 +52,7 @@ async function sessionOver(test: Parameters<typeof temporaryDirectory>[0]) {
     onNotice: (opcode, fields) => notices.push([opcode, fields]),
     onClose: () => undefined,
   });
-  test.after(async () => {
-    worker.destroy();
-    await storage.close();
-    await directory.release();
-  });
+  test.after(async () => worker.destroy());
   return { session, worker, workerEnd, storage, events, notices, asked };
 }
 

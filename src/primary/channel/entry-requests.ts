@@ -1,6 +1,6 @@
 /**
- * What workers ask of counters and of the listing, from the fields of a message to those of its answer; in the
- * primary. REQUIRES: the channel has checked the fields.
+ * What workers ask of counters and of the listing, from the fields of a message to those of its
+ * answer; in the primary. REQUIRES: the channel has checked the fields.
  */
 import { incrementedToWire, integerOf } from '../../protocol/counter.ts';
 import { pageToWire } from '../../protocol/listing.ts';

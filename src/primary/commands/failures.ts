@@ -20,8 +20,9 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Does `work` in a directory that `open` claims, told when the command is interrupted. `advice` says what to do while a server runs there.
- * Throws a CannotRunError for that and for errors of the system.
+ * Does `work` in a directory that `open` claims, told when the command is interrupted. `advice`
+ * says what to do while a server runs there. Throws a CannotRunError for that and for errors of the
+ * system.
  */
 export async function whileStopped<T extends { readonly release: () => Promise<void> }, R>(
   open: () => Promise<T>,

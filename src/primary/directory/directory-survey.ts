@@ -21,7 +21,8 @@ const INDEX_NAMES =
 
 /**
  * `store` when `bigcache.json` is there, `empty` when nothing is, or only the empty folders of a
- * first start that did not get to its end, or the quarantine of a fresh start. Throws a CannotRunError for everything else.
+ * first start that did not get to its end, or the quarantine of a fresh start. Throws a
+ * CannotRunError for everything else.
  */
 export async function surveyDirectory(path: string): Promise<'store' | 'empty'> {
   const { names, filled } = await ownNames(path);

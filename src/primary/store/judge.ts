@@ -40,8 +40,8 @@ export class Judge {
   }
 
   /**
-   * What a listing shows of an entry; undefined for one that no reader is shown, not even stale. Marks nothing
-   * as read.
+   * What a listing shows of an entry; undefined for one that no reader is shown, not even stale.
+   * Marks nothing as read.
    */
   listed(key: string, found: Buffer, nowMs: number): Buffer | undefined {
     const judged = this.#judgeFound(key, found, nowMs);

@@ -131,8 +131,8 @@ export class Transaction {
   }
 
   /**
-   * Gives `key` the record `changed`, which differs in its times. It is no write: the version stays, and so do
-   * leases. REQUIRES: the record that stands is fresh and intact.
+   * Gives `key` the record `changed`, which differs in its times. It is no write: the version
+   * stays, and so do leases. REQUIRES: the record that stands is fresh and intact.
    */
   retime(key: string, changed: Buffer): void {
     const stats = this.segment(pointerOf(changed).segment);

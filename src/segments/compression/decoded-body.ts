@@ -1,11 +1,13 @@
 /**
- * Stored bodies decoded for readers who do not take their encoding: at once, in one of zlib's threads, or
- * as they are read. What leaves here was verified twice, by the checksums of its blocks and by its crc32,
- * but for what is streamed: that is verified by blocks, and cut off where the whole is wrong.
+ * Stored bodies decoded for readers who do not take their encoding: at once, in one of zlib's
+ * threads, or as they are read. What leaves here was verified twice, by the checksums of its blocks
+ * and by its crc32, but for what is streamed: that is verified by blocks, and cut off where the
+ * whole is wrong.
  */
 import { createGunzip, gunzip, gunzipSync } from 'node:zlib';
 import type { EntryRecord } from '../../protocol/record.ts';
-import { type BodyContent, type BodyFraming, WHOLE_BODY_BYTES_MAX } from '../body-reader.ts';
+import { type BodyContent, type BodyFraming, memoryContent } from '../body-content.ts';
+import { WHOLE_BODY_BYTES_MAX } from '../body-reader.ts';
 import { SegmentDamage } from '../faults.ts';
 import { pump } from './pump.ts';
 
@@ -16,8 +18,8 @@ const CHUNK_BYTES = 64 * 1024;
 type Decoded = Pick<EntryRecord, 'plainBytes'>;
 
 /**
- * The plain form of `stored`, a whole gzip member without framing, in `framing`. Takes `stored` over.
- * Throws SegmentDamage where it is not as long as the record says, or no gzip at all.
+ * The plain form of `stored`, a whole gzip member without framing, in `framing`. Takes `stored`
+ * over. Throws SegmentDamage where it is not as long as the record says, or no gzip at all.
  */
 export function decodedBody(
   stored: BodyContent,
@@ -85,21 +87,7 @@ function toDamage(error: unknown): unknown {
 
 function decodedWhole(plain: Buffer, plainBytes: number, framing: BodyFraming): BodyContent {
   if (plain.length !== plainBytes) throw new SegmentDamage('the body has another length');
-  const whole = framed(plain, framing);
-  return {
-    byteLength: whole.length,
-    whole,
-    async *chunks() {
-      yield whole;
-    },
-    release() {},
-  };
-}
-
-function framed(plain: Buffer, { prologue, epilogue, range }: BodyFraming): Buffer {
-  if (range !== undefined) return plain.subarray(range.start, range.end);
-  if (prologue.length === 0 && epilogue.length === 0) return plain;
-  return Buffer.concat([prologue, plain, epilogue]);
+  return memoryContent(plain, framing);
 }
 
 /** A body that is decoded piece by piece, as it is read. */
@@ -137,8 +125,8 @@ class DecodedStream implements BodyContent {
   }
 
   /**
-   * The plain bytes from `start` to before `end`. The last piece leaves once all was found right, so that
-   * no answer is whole that should have been cut.
+   * The plain bytes from `start` to before `end`. The last piece leaves once all was found right,
+   * so that no answer is whole that should have been cut.
    */
   async *#plain(start: number, end: number): AsyncGenerator<Buffer> {
     const plainBytes = this.#plainBytes;

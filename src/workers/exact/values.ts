@@ -1,6 +1,6 @@
 /**
- * Values out of bodies from strangers, read so that nothing is changed on the way: integers of any size, names
- * that come twice, bytes. Two readers make them, of JSON and of msgpack.
+ * Values out of bodies from strangers, read so that nothing is changed on the way: integers of any
+ * size, names that come twice, bytes. Two readers make them, of JSON and of msgpack.
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 

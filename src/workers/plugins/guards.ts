@@ -28,7 +28,8 @@ function codingError(coding: string): BigCacheError | undefined {
 
 /**
  * What Node's parser lets through although RFC 9112 does not: two Hosts (section 3.2), two
- * Authorizations, of which a proxy in front may have looked at the other one, versions other than 1.x, transfer codings other than chunked (section 6.1), targets that are no path.
+ * Authorizations, of which a proxy in front may have looked at the other one, versions other than
+ * 1.x, transfer codings other than chunked (section 6.1), targets that are no path.
  */
 function framingError(raw: IncomingMessage, headerCountMax: number): BigCacheError | undefined {
   const { rawHeaders, headers, url } = raw;

@@ -10,6 +10,7 @@ import { sendMiss } from '../plugins/errors.ts';
 import { sendContent } from '../send.ts';
 import type { Framing } from '../store/store.ts';
 import { isQueued, turnOf } from '../turns.ts';
+import { countRead } from './count-read.ts';
 import { enterStore, keyAfter } from './declare.ts';
 
 /** How a route shows a hit. */
@@ -35,11 +36,13 @@ export async function readEntry(
     reply.hijack();
     return;
   }
-  const asked = request.raw.headers;
+  const { headers: asked } = request.raw;
+  let encoded = false;
   const reading = {
     frame: (record: EntryRecord) => {
+      encoded = isShownEncoded(asked, record);
       const framing = shown.frame(key, record);
-      return isShownEncoded(asked, record) ? { ...framing, encoded: true } : framing;
+      return encoded ? { ...framing, encoded } : framing;
     },
   };
   const leaseSeconds = leaseSecondsOf(asked);
@@ -50,18 +53,16 @@ export async function readEntry(
       : await readLeased(deps, request, reply, key, leaseSeconds, reading);
   if (read === undefined) return;
   const { found, headers } = read;
+  countRead(deps, key, found);
   if (!found.found) {
-    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
     sendMiss(reply, found.reason, headers);
     return;
   }
-  deps.counters.hit += 1;
-  deps.savings.noteHit(key, found.record.costMs);
   const { record, content } = found;
   const shownHeaders = shown.headers(record, deps);
   if (record.contentEncoding !== null) {
     shownHeaders['vary'] = 'Accept-Encoding';
-    if (isShownEncoded(asked, record)) shownHeaders['content-encoding'] = record.contentEncoding;
+    if (encoded) shownHeaders['content-encoding'] = record.contentEncoding;
   }
   sendContent(reply, shownHeaders, content);
 }

@@ -137,8 +137,9 @@ export interface Store {
    */
   delete(key: string, only?: Precondition): Promise<boolean>;
   /**
-   * Gives a fresh entry a lifetime of `ttlMs` from now, 0 for ever; false where there is none, or a stale one.
-   * Its windows keep their lengths, its content and its version stay, and so does who holds a lease.
+   * Gives a fresh entry a lifetime of `ttlMs` from now, 0 for ever; false where there is none, or a
+   * stale one. Its windows keep their lengths, its content and its version stay, and so does who
+   * holds a lease.
    */
   touch(key: string, ttlMs: number): Promise<boolean>;
   /**

@@ -4,13 +4,13 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
+import type { StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { SegmentState } from '../../../src/primary/store/segment-stats.ts';
-import { Storage } from '../../../src/primary/store/storage.ts';
+import type { Storage } from '../../../src/primary/store/storage.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { eventually } from '../../eventually.ts';
-import { temporaryDirectory } from '../../temporary-directory.ts';
+import { openedStorage } from './opened-storage.ts';
 import { createSegmentFile, recordOf } from './store-setup.ts';
 
 const WRITER = 1;
@@ -23,22 +23,13 @@ interface Opened {
   readonly log: Record<string, unknown>[];
 }
 
-async function openedStorage(test: Parameters<typeof temporaryDirectory>[0]): Promise<Opened> {
-  const directory = await openDirectory(await temporaryDirectory(test));
+async function openedSmall(test: Parameters<typeof openedStorage>[0]): Promise<Opened> {
   const log: Record<string, unknown>[] = [];
-  const storage = await Storage.open({
-    directory,
+  const made = await openedStorage(test, {
     settings: { ...DEFAULT_CONFIG, storeBytesMax: STORE_BYTES_MAX, segmentBytes: 1024 * 1024 },
     log: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),
-    onDrop: () => undefined,
-    onRetire: () => undefined,
-    sealAll: async () => undefined,
   });
-  test.after(async () => {
-    await storage.close();
-    await directory.release();
-  });
-  return { storage, directory, log };
+  return { ...made, log };
 }
 
 /** Stores an entry in a new segment of `WRITER`, which stays open; answers which. */
@@ -61,7 +52,7 @@ const hit = async ({ storage }: Opened, key: string): Promise<boolean> =>
 
 describe('a store whose index has failed', () => {
   it('is opened again by itself, with all that was acknowledged', async (t) => {
-    const opened = await openedStorage(t);
+    const opened = await openedSmall(t);
     const { storage, directory, log } = opened;
     await store(opened, 'before');
     storage.entries.fail(failure());
@@ -76,7 +67,7 @@ describe('a store whose index has failed', () => {
   });
 
   it('writes down afterwards what was sealed, and who died, meanwhile', async (t) => {
-    const opened = await openedStorage(t);
+    const opened = await openedSmall(t);
     const { storage } = opened;
     const sealed = await store(opened, 'sealed');
     const left = await storage.grantSegment(2, 4096);
@@ -93,7 +84,7 @@ describe('a store whose index has failed', () => {
   });
 
   it('stays open to be read where no open would accept its files', async (t) => {
-    const opened = await openedStorage(t);
+    const opened = await openedSmall(t);
     const { storage, directory, log } = opened;
     await store(opened, 'key');
     const { indexPath } = directory;
@@ -112,7 +103,7 @@ describe('a store whose index has failed', () => {
   });
 
   it('refuses those who wait for room with what it has failed of', async (t) => {
-    const opened = await openedStorage(t);
+    const opened = await openedSmall(t);
     const { storage } = opened;
     const waiting = storage.grantSegment(WRITER, STORE_BYTES_MAX / 2).then(() =>
       storage.grantSegment(WRITER, STORE_BYTES_MAX / 2).then(

@@ -8,38 +8,17 @@ import { pino } from 'pino';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { newSegmentStats } from '../../../src/primary/store/segment-stats.ts';
 import { surveySegmentFiles } from '../../../src/primary/store/space/segment-files.ts';
-import { Storage } from '../../../src/primary/store/storage.ts';
+import type { Storage } from '../../../src/primary/store/storage.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { segmentFileName } from '../../../src/segments/format.ts';
-import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
+import { openedStorage } from './opened-storage.ts';
 import { createSegmentFile, recordOf, SILENT } from './store-setup.ts';
 
 const WRITER = 1;
 
 function isCode(code: string): (error: unknown) => boolean {
   return (error) => error instanceof BigCacheError && error.code === code;
-}
-
-async function openedStorage(
-  test: Parameters<typeof temporaryDirectory>[0],
-  sealAll: () => Promise<void> = async () => undefined,
-): Promise<{ storage: Storage; directory: StoreDirectory }> {
-  const directory = await openDirectory(await temporaryDirectory(test));
-  const options = {
-    directory,
-    settings: DEFAULT_CONFIG,
-    log: SILENT,
-    onDrop: () => undefined,
-    onRetire: () => undefined,
-    sealAll,
-  };
-  const storage = await Storage.open(options);
-  test.after(async () => {
-    await storage.close();
-    await directory.release();
-  });
-  return { storage, directory };
 }
 
 async function commit(
@@ -87,8 +66,10 @@ describe('a storage', () => {
 
   it('takes opening and closing in turns, however many ask at once', async (t) => {
     let seals = 0;
-    const { storage, directory } = await openedStorage(t, async () => {
-      seals += 1;
+    const { storage, directory } = await openedStorage(t, {
+      sealAll: async () => {
+        seals += 1;
+      },
     });
     const turns = [
       storage.close(),
@@ -107,7 +88,7 @@ describe('a storage', () => {
 
   it('grants no segment while the workers seal, and still commits what has its place', async (t) => {
     let sealing: (() => Promise<void>) | undefined;
-    const { storage } = await openedStorage(t, async () => sealing?.());
+    const { storage } = await openedStorage(t, { sealAll: async () => sealing?.() });
     const segment = await storage.grantSegment(WRITER, 4096);
     sealing = async () => {
       await assert.rejects(storage.grantSegment(WRITER, 4096), isCode('STORE_CLOSED'));
@@ -123,8 +104,10 @@ describe('a storage', () => {
 
   it('stays open, and grants again, when the workers cannot be made to seal', async (t) => {
     let failure: Error | undefined = new Error('a worker hangs');
-    const { storage, directory } = await openedStorage(t, async () => {
-      if (failure !== undefined) throw failure;
+    const { storage, directory } = await openedStorage(t, {
+      sealAll: async () => {
+        if (failure !== undefined) throw failure;
+      },
     });
     await assert.rejects(storage.close(), failure);
     assert.ok(storage.isOpen);
@@ -134,10 +117,12 @@ describe('a storage', () => {
 
   it('answers STORE_CLOSED to a prefix delete that a close overtakes, which stays in force', async (t) => {
     let deleting: Promise<number> | undefined;
-    const { storage, directory } = await openedStorage(t, async () => {
-      deleting ??= storage.deletePrefix('a/');
-      // Otherwise the rejection would find nobody to take it.
-      deleting.catch(() => undefined);
+    const { storage, directory } = await openedStorage(t, {
+      sealAll: async () => {
+        deleting ??= storage.deletePrefix('a/');
+        // Otherwise the rejection would find nobody to take it.
+        deleting.catch(() => undefined);
+      },
     });
     await commit(storage, directory, 'a/1', 'b');
     await storage.close();

@@ -1,30 +1,11 @@
 /** What the primary tells of its store: true while it is open, kept while it is closed, never less. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openDirectory } from '../../../src/primary/directory/directory.ts';
-import { Storage } from '../../../src/primary/store/storage.ts';
+import type { Storage } from '../../../src/primary/store/storage.ts';
 import { STORE_COUNTS, STORE_FIGURES } from '../../../src/protocol/figures.ts';
-import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { eventually } from '../../eventually.ts';
-import { temporaryDirectory } from '../../temporary-directory.ts';
-import { recordOf, SILENT } from './store-setup.ts';
-
-async function openedStorage(test: Parameters<typeof temporaryDirectory>[0]): Promise<Storage> {
-  const directory = await openDirectory(await temporaryDirectory(test));
-  const storage = await Storage.open({
-    settings: DEFAULT_CONFIG,
-    directory,
-    log: SILENT,
-    onDrop: () => undefined,
-    onRetire: () => undefined,
-    sealAll: async () => undefined,
-  });
-  test.after(async () => {
-    await storage.close();
-    await directory.release();
-  });
-  return storage;
-}
+import { openedStorage } from './opened-storage.ts';
+import { recordOf } from './store-setup.ts';
 
 async function write(storage: Storage, ...keys: string[]): Promise<void> {
   const segment = await storage.grantSegment(1, 4096);
@@ -35,7 +16,7 @@ async function write(storage: Storage, ...keys: string[]): Promise<void> {
 
 describe('the report of a store', () => {
   it('has every figure, and those of an empty store', async (t) => {
-    const storage = await openedStorage(t);
+    const { storage } = await openedStorage(t);
     const { store, storeCounts } = storage.statistics;
     assert.deepEqual(Object.keys(store).sort(), [...STORE_FIGURES].sort());
     assert.deepEqual(Object.keys(storeCounts).sort(), [...STORE_COUNTS].sort());
@@ -46,7 +27,7 @@ describe('the report of a store', () => {
   });
 
   it('follows what is written, purged and dropped', async (t) => {
-    const storage = await openedStorage(t);
+    const { storage } = await openedStorage(t);
     await write(storage, 'a/1', 'a/2', 'b');
     const written = storage.statistics.store;
     assert.deepEqual([written.entries, written.segmentsOpen, written.segmentsSealed], [3, 1, 0]);
@@ -63,7 +44,7 @@ describe('the report of a store', () => {
   });
 
   it('keeps its counts when the store is closed and opened again, and its figures meanwhile', async (t) => {
-    const storage = await openedStorage(t);
+    const { storage } = await openedStorage(t);
     await write(storage, 'a/1', 'b');
     await storage.deletePrefix('a/');
     storage.entries.leases.acquire('k', 1000, { miss: 1, tags: [] });
@@ -86,7 +67,7 @@ describe('the report of a store', () => {
   });
 
   it('counts segments that are gone, and tells when all is on the disk', async (t) => {
-    const storage = await openedStorage(t);
+    const { storage } = await openedStorage(t);
     await write(storage, 'a');
     await storage.clear();
     await storage.sealSegmentsOf(1);

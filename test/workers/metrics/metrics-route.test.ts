@@ -105,6 +105,25 @@ test('reads are told apart: hit, stale, miss, expired', async (t) => {
   assert.deepEqual(['hit', 'stale', 'miss', 'expired'].map(reads), [2, 1, 1, 1]);
 });
 
+test('a read in a batch counts as any other, a stale one too', async (t) => {
+  const clock = { nowMs: 1_700_000_000_000 };
+  const made = fixture(t, { now: () => clock.nowMs });
+  const headers = { 'cache-control': 'max-age=10, stale-while-revalidate=10' };
+  await made.app.inject({ method: 'PUT', url: '/v1/entries/a', headers, payload: 'x' });
+  clock.nowMs += 15_000;
+  const items = ['a', 'none'].map((key) => ({ op: 'get', key }));
+  await made.app.inject({
+    method: 'POST',
+    url: '/v1/batch',
+    headers: { 'content-type': 'application/json' },
+    payload: JSON.stringify({ items }),
+  });
+  const families = await metricsOf(made);
+  const reads = (result: string): number =>
+    seriesValue(families, 'bigcache_reads_total', { result });
+  assert.deepEqual(['hit', 'stale', 'miss', 'expired'].map(reads), [0, 1, 1, 0]);
+});
+
 test('the JSON has the same figures', async (t) => {
   const made = fixture(t);
   await made.app.inject({ method: 'PUT', url: '/v1/entries/a', payload: 'x' });

@@ -1,6 +1,6 @@
 /**
- * Reads with a lease, in the primary: what is there is answered as any read is; for what is missing or
- * stale, one caller gets the lease.
+ * Reads with a lease, in the primary. A fresh entry is answered as in any read. Of the callers who
+ * find none, or a stale one, the first gets the lease.
  */
 import { MISS_CODES, type MissCode } from '../../../protocol/miss.ts';
 import { expiresAtOf, staleUntilOf } from '../../../protocol/record.ts';
@@ -29,8 +29,8 @@ export type LeaseAnswer = readonly [
 ];
 
 /**
- * Answers those of `asked` that need no wait for the disk, in order; undefined for the others. Each is
- * looked up and leased in one turn, so that nothing can come in between.
+ * Answers those of `asked` that need no wait for the disk, in order; undefined for the others. Each
+ * is looked up and leased in one turn, so that nothing can come in between.
  */
 export function leaseWarm(
   entries: EntryStore,

@@ -1,6 +1,6 @@
 /**
- * What the items of a batch do, one function for each operation: each validates its members, does what the
- * route of the same name does, and says what came of it.
+ * What the items of a batch do, one function for each operation: each validates its members, does
+ * what the route of the same name does, and says what came of it.
  */
 import type { Scope } from '../../../protocol/access.ts';
 import { BigCacheError, type ErrorCode } from '../../../protocol/errors.ts';
@@ -14,6 +14,7 @@ import { plainTag } from '../../http/entity-tags.ts';
 import { ttlSeconds } from '../../http/freshness.ts';
 import { type Content, type Framing, NO_BODY, type Precondition } from '../../store/store.ts';
 import { JSON_TYPE } from '../../wrapper.ts';
+import { countRead } from '../count-read.ts';
 import type { BatchRoom } from './batch-room.ts';
 import { counterOrderOf } from './incr.ts';
 import { preconditionOf } from './preconditions.ts';
@@ -79,14 +80,13 @@ async function get({ deps, room, key, members }: ItemAsked): Promise<ItemAnswer>
     const found = await deps.store.get(key, { stale: 'while-revalidate', frame });
     if (!found.found) {
       giveBack();
+      countRead(deps, key, found);
       const isExpired = found.reason === 'expired';
-      deps.counters[isExpired ? 'expire' : 'miss'] += 1;
       return refusal(new BigCacheError(isExpired ? 'CACHE_EXPIRED' : 'CACHE_MISS'));
     }
     const { record, content } = found;
     const body = await bytesOf(content);
-    deps.counters.hit += 1;
-    deps.savings.noteHit(key, record.costMs);
+    countRead(deps, key, found);
     const shown = shownRecord(record, deps.now());
     return isCurrent ? { status: 304, ...shown } : { status: 200, ...shown, body };
   } catch (error) {

@@ -10,13 +10,14 @@ import { parseTags } from '../../http/cache-tags.ts';
 import { CODINGS_TAKEN, codingOf, decoded } from '../../http/content-encoding.ts';
 import { storedContentType } from '../../http/content-type.ts';
 import { plainTag } from '../../http/entity-tags.ts';
-import { freshnessOf, isStale } from '../../http/freshness.ts';
+import { freshnessOf } from '../../http/freshness.ts';
 import { leaseCost, leaseSecondsOf, leaseTokenOf } from '../../http/lease-fields.ts';
 import { readLeased } from '../../leases/leased-read.ts';
 import { sendMiss } from '../../plugins/errors.ts';
 import { sendContent, sendHead } from '../../send.ts';
 import { NO_BODY, type Reading } from '../../store/store.ts';
 import { isQueued, turnOf } from '../../turns.ts';
+import { countRead } from '../count-read.ts';
 import { enterStore, getAndHead, inStore, keyAfter } from '../declare.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
 import { preconditionOf } from './preconditions.ts';
@@ -56,14 +57,11 @@ async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
       : await readLeased(deps, request, reply, key, leaseSeconds, reading);
   if (read === undefined) return;
   const { found } = read;
+  countRead(deps, key, found);
   if (!found.found) {
-    deps.counters[found.reason === 'expired' ? 'expire' : 'miss'] += 1;
     sendMiss(reply, found.reason, { ...read.headers, 'cache-status': missStatus(found.reason) });
     return;
   }
-  deps.counters.hit += 1;
-  if (isStale(found.record, asked.nowMs)) deps.traffic.counts.staleHits += 1;
-  deps.savings.noteHit(key, found.record.costMs);
   if (answer === undefined) throw new Error('INVARIANT: every hit was judged');
   if (read.headers !== undefined) Object.assign(answer.headers, read.headers);
   send(reply, answer, found);

@@ -1,6 +1,7 @@
 /**
- * Random histories of overwrites, deletes, purges, expiry and restarts, then a rebuild: what could be
- * read before can be read after, byte for byte, and both stores are sound. BIGCACHE_TEST_HISTORIES sets how many.
+ * Random histories of overwrites, deletes, purges, expiry and restarts, then a rebuild: what could
+ * be read before can be read after, byte for byte, and both stores are sound.
+ * BIGCACHE_TEST_HISTORIES sets how many.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
