@@ -49,7 +49,7 @@ export class PurgeMatchers<Mark extends PurgeMark> {
     if (mark.tag !== undefined) {
       this.#newestTagVersion = Math.max(this.#newestTagVersion, mark.version);
       if (!this.#byTag.has(mark.tag)) this.#countHash(mark.tag, 1);
-      push(this.#byTag, mark.tag, mark);
+      insert(this.#byTag, mark.tag, mark);
       return;
     }
     const { length } = mark.prefix;
@@ -58,7 +58,7 @@ export class PurgeMatchers<Mark extends PurgeMark> {
       byPrefix = new Map();
       this.#byLength.set(length, byPrefix);
     }
-    push(byPrefix, mark.prefix, mark);
+    insert(byPrefix, mark.prefix, mark);
   }
 
   remove(mark: Mark): void {
@@ -143,10 +143,16 @@ function firstAbove<Mark extends PurgeMark>(
   return marks[from];
 }
 
-function push<Mark>(map: Map<string, Mark[]>, name: string, mark: Mark): void {
+/** Puts the mark in its place by version: purges of one name need not end in the order of their start. */
+function insert<Mark extends PurgeMark>(map: Map<string, Mark[]>, name: string, mark: Mark): void {
   const marks = map.get(name);
-  if (marks === undefined) map.set(name, [mark]);
-  else marks.push(mark);
+  if (marks === undefined) {
+    map.set(name, [mark]);
+    return;
+  }
+  let at = marks.length;
+  while (at > 0 && (marks[at - 1] as Mark).version > mark.version) at -= 1;
+  marks.splice(at, 0, mark);
 }
 
 function pull<Mark>(map: Map<string, Mark[]>, name: string, mark: Mark): void {

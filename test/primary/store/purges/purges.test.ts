@@ -158,7 +158,7 @@ describe('purges', () => {
         }
         judgeAll(purges, model, version + 10);
       }),
-      { numRuns: 150 },
+      { numRuns: 400 },
     );
   });
 
@@ -214,6 +214,13 @@ describe('purges', () => {
     const record = versioned('key', 1, {});
     record[70] = (record[70] ?? 0) ^ 1;
     assert.equal(purges.withStaleness('key', record), record);
+  });
+
+  it('of one prefix that end newest first are all remembered', () => {
+    const finished = new FinishedPurges();
+    for (const version of [20, 10]) finished.add(purgeOf(version, 'a'));
+    assert.equal(finished.takes('a', 15, []), true);
+    assert.equal(finished.takes('a', 20, []), false);
   });
 
   it('that are forgotten after very many others count as having taken anything', () => {
