@@ -28,6 +28,9 @@ import { Supervisor } from './supervisor.ts';
 /** What works in the background begins when all workers are ready, or after this. */
 const WORK_HELD_MAX_MS = 5000;
 
+/** Workers are given this long to leave where the store cannot be opened. */
+const DRAIN_UNUSED_MS = 2000;
+
 type StopSignal = 'SIGINT' | 'SIGTERM';
 
 /**
@@ -96,18 +99,18 @@ async function serveDirectory(
     opened = await reenterDirectory(directory);
     return await open(opened);
   };
-  supervisor.startAhead();
+  supervisor.start();
   const storage = await open(directory)
     .catch(openFresh)
     .catch(async (error: unknown) => {
-      await supervisor.drain(0);
+      await supervisor.drain(DRAIN_UNUSED_MS);
       throw error;
     });
   const holding = setTimeout(() => storage.beginWork(), WORK_HELD_MAX_MS);
   const control = await listenForCommands({ storage, directory: opened, onDrop }, log);
   try {
     // A signal may come before the workers are ready.
-    const started = supervisor.start(storage).then(() => undefined);
+    const started = supervisor.serve(storage).then(() => undefined);
     let signal = await Promise.race([started, stop]);
     if (signal === undefined) {
       announce(config, listening.port, directory, log);

@@ -13,7 +13,7 @@ import type { ListeningSocket } from './listening-socket.ts';
 import { PrimaryFigures } from './primary-figures.ts';
 import type { Storage } from './store/storage.ts';
 import { WorkerProcess } from './worker-process.ts';
-import { WorkerStarter } from './worker-starter.ts';
+import { startWorkerProcess } from './worker-starter.ts';
 
 export interface SupervisorOptions {
   readonly workers: number;
@@ -36,7 +36,6 @@ const BACK_OFF_MAX_MS = 5000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #starter: WorkerStarter;
   readonly #workers = new Set<WorkerProcess>();
   /** Counters of workers that are gone. */
   readonly #retired = newCounters();
@@ -45,6 +44,10 @@ export class Supervisor {
   readonly #figures = new PrimaryFigures();
   #deaths = 0;
   #storage: Storage | undefined;
+  #open: (storage: Storage) => void = () => undefined;
+  readonly #opened = new Promise<Storage>((resolve) => {
+    this.#open = resolve;
+  });
   #lastWriter = 0;
   #access: Access;
   /** Workers that are still to be started, after the early death of another. */
@@ -56,22 +59,23 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#access = options.welcome.access;
-    const { indexPath, listening, log } = options;
-    this.#starter = new WorkerStarter({ indexPath, listeningFd: listening.fd, log });
-  }
-
-  /** Has the workers load while the store is still being opened. */
-  startAhead(): void {
-    this.#starter.startAhead(this.#options.workers);
   }
 
   /**
-   * Starts all workers; resolves when they listen, or when the server is asked to stop before. Throws
-   * a CannotRunError when they die again and again.
+   * Starts all workers. They take as long to load and to build their servers as a large index to be
+   * opened, so they do it meanwhile.
    */
-  async start(storage: Storage): Promise<void> {
-    this.#storage = storage;
+  start(): void {
     for (let nth = 0; nth < this.#options.workers; nth++) this.#fork();
+  }
+
+  /**
+   * Lets the workers serve the store; resolves when all listen, or when the server is asked to stop
+   * before. Throws a CannotRunError when they die again and again.
+   */
+  async serve(storage: Storage): Promise<void> {
+    this.#storage = storage;
+    this.#open(storage);
     const isHopeless = (): boolean => this.#earlyDeaths >= EARLY_DEATHS_AT_START_MAX;
     await this.#until(() => this.#isStopping || this.#areAllReady() || isHopeless());
     if (isHopeless()) throw new CannotRunError('the workers die while they start; see the log');
@@ -164,7 +168,6 @@ export class Supervisor {
   async drain(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
     this.#options.listening.close();
-    this.#starter.end();
     for (const timer of this.#backOffs) clearTimeout(timer);
     this.#onChange();
     for (const worker of this.#workers) worker.drain();
@@ -181,23 +184,24 @@ export class Supervisor {
   }
 
   #fork(): void {
-    if (this.#isStopping || this.#storage === undefined) return;
+    if (this.#isStopping) return;
     this.#lastWriter += 1;
-    const started = this.#starter.next();
+    const { indexPath, listening, log } = this.#options;
+    const started = startWorkerProcess({ indexPath, listeningFd: listening.fd, log });
     if (started === undefined) {
       this.#replace(undefined);
       return;
     }
     const worker = new WorkerProcess(started, {
       welcome: { ...this.#options.welcome, access: this.#access, writer: this.#lastWriter },
-      storage: this.#storage,
+      opened: this.#opened,
       sumCounters: () => this.sumCounters(),
       sumStatistics: () => this.sumStatistics(),
       slot: this.#freeSlot,
-      log: this.#options.log,
+      log,
       events: {
         onReady: (ready) => {
-          this.#options.log.debug({ workerPid: ready.pid }, 'a worker is ready');
+          log.debug({ workerPid: ready.pid }, 'a worker is ready');
           this.#onChange();
         },
         onExit: (gone, lifeMs) => this.#exited(gone, lifeMs),

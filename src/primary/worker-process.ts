@@ -15,7 +15,7 @@ import type { Storage } from './store/storage.ts';
 /** A worker that is silent for this long is killed; it reports each second. */
 const SILENCE_MAX_MS = 5000;
 const CHECK_SIGNS_MS = 500;
-/** A worker may take this long from its greeting until it listens. */
+/** A worker may take this long until it listens, beside what it waits for the store. */
 const START_MAX_MS = 30_000;
 
 export interface WorkerEvents {
@@ -26,7 +26,8 @@ export interface WorkerEvents {
 
 export interface WorkerProcessOptions {
   readonly welcome: Welcome;
-  readonly storage: Storage;
+  /** The store, once it is open; never rejects. */
+  readonly opened: Promise<Storage>;
   /** Which of the workers that run at a time it is, from 0 on; its successor has the same. */
   readonly slot: number;
   readonly sumCounters: () => Promise<Counters>;
@@ -40,7 +41,7 @@ export class WorkerProcess {
   readonly #session: WorkerSession;
   readonly #log: Logger;
   readonly #watch: NodeJS.Timeout;
-  readonly #takenAtMs = performance.now();
+  #startingAtMs = performance.now();
   #readyAtMs: number | undefined;
   #lastSignMs = performance.now();
   #lastCheckMs = performance.now();
@@ -52,7 +53,7 @@ export class WorkerProcess {
   readonly slot: number;
   #isDraining = false;
 
-  /** Takes over a process that was just started; see WorkerStarter. */
+  /** Takes over a process that `startWorkerProcess` just started. */
   constructor(started: ChildProcess, options: WorkerProcessOptions) {
     const { welcome, events } = options;
     this.slot = options.slot;
@@ -61,7 +62,7 @@ export class WorkerProcess {
     this.#session = new WorkerSession({
       stream: this.#process.stdio[3] as Duplex,
       welcome,
-      storage: options.storage,
+      opened: options.opened,
       sumCounters: options.sumCounters,
       sumStatistics: options.sumStatistics,
       log: this.#log,
@@ -116,7 +117,9 @@ export class WorkerProcess {
 
   drain(): void {
     this.#isDraining = true;
-    this.#session.drain();
+    // One that is still loading would hear of it late.
+    if (this.#session.holdsNothing) this.kill();
+    else this.#session.drain();
   }
 
   kill(): void {
@@ -147,10 +150,13 @@ export class WorkerProcess {
     this.#lastCheckMs = now;
     if (hasPaused) {
       this.#lastSignMs = now;
+      this.#startingAtMs = now;
       return;
     }
     if (this.#readyAtMs === undefined) {
-      if (now - this.#takenAtMs < START_MAX_MS) return;
+      // Opening a large index that is damaged may take hours.
+      if (this.#session.awaitsStore) this.#startingAtMs = now;
+      if (now - this.#startingAtMs < START_MAX_MS) return;
       this.#log.error({ workerPid: this.pid }, 'a worker did not get ready in time and is killed');
     } else {
       if (now - this.#lastSignMs < SILENCE_MAX_MS) return;

@@ -63,6 +63,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.hello]: [isInteger, isInteger],
   [Opcode.ready]: [],
   [Opcode.report]: [isCounterList],
+  [Opcode.awaitStore]: [],
   [Opcode.drain]: [],
   [Opcode.collect]: [],
   [Opcode.sealAll]: [],

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export const Opcode = {
   // Answers, both ways.
@@ -14,6 +14,7 @@ export const Opcode = {
   hello: 2,
   ready: 3,
   report: 4,
+  awaitStore: 5,
   // A worker's life, from the primary.
   drain: 8,
   collect: 9,

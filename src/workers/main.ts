@@ -12,8 +12,7 @@ import { startWorker } from './worker.ts';
 
 /** The channel's descriptor; see the start of the process in primary/worker-process.ts. */
 const CHANNEL_FD = 3;
-/** The primary greets once the store is open; checking a large index that crashed may take minutes. */
-const GREETED_WITHIN_MS = 24 * 3_600_000;
+const GREETED_WITHIN_MS = 30_000;
 
 const indexPath = process.env['BIGCACHE_INDEX_PATH'];
 if (indexPath === undefined) {

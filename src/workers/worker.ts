@@ -30,6 +30,8 @@ import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
 import { SegmentStore } from './store/segment-store.ts';
 
+/** Checking a large index that crashed may take minutes. */
+const STORE_OPEN_WITHIN_MS = 24 * 3_600_000;
 const REPORT_EVERY_MS = 1000;
 /** Without its primary a worker answers what is open and is gone within a second. */
 const ORPHAN_MS = 900;
@@ -37,7 +39,7 @@ const ORPHAN_MS = 900;
 const LISTENING_FD = 4;
 const SEAL_POLL_MS = 5;
 
-/** Runs the worker; resolves when it listens. */
+/** Runs the worker; resolves when it listens, which it does once the store is open. */
 export async function startWorker(link: PrimaryLink, welcome: Welcome, log: Logger): Promise<void> {
   const worker = new RunningWorker(link, welcome, log);
   await worker.listen();
@@ -102,6 +104,8 @@ class RunningWorker {
   async listen(): Promise<void> {
     const app = await this.#app;
     await app.ready();
+    await this.#link.channel.requestWithin(STORE_OPEN_WITHIN_MS, Opcode.awaitStore);
+    if (this.#isDraining) return;
     this.#measures.watch(app.server);
     app.server.listen({ fd: LISTENING_FD });
     await once(app.server, 'listening');

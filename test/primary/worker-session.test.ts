@@ -22,7 +22,10 @@ import { openedStorage } from './store/opened-storage.ts';
 import { recordOf, SILENT } from './store/store-setup.ts';
 
 /** A session over a real storage, the worker's end of its channel, and what was told of it. */
-async function sessionOver(test: Parameters<typeof openedStorage>[0]) {
+async function sessionOver(
+  test: Parameters<typeof openedStorage>[0],
+  gate: Promise<void> = Promise.resolve(),
+) {
   const { storage, directory } = await openedStorage(test);
   const events: unknown[] = [];
   const notices: [OpcodeValue, readonly unknown[]][] = [];
@@ -32,7 +35,7 @@ async function sessionOver(test: Parameters<typeof openedStorage>[0]) {
   const session = new WorkerSession({
     stream: primaryEnd,
     welcome: { config: DEFAULT_CONFIG, segmentsPath, writer: 3, version: '1', access: OPEN_ACCESS },
-    storage,
+    opened: gate.then(() => storage),
     sumCounters: async () => ({ hit: 4, miss: 3, expire: 2, delete: 1 }),
     sumStatistics: async () => noStatistics({ savings: Savings.fromList(['a', 2, 30]) }),
     log: SILENT,
@@ -68,6 +71,31 @@ describe("a worker's session", () => {
       { ...(welcome as object), segmentsPath: '' },
       { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath: '', writer: 3, version: '1' },
     );
+  });
+
+  it('greets its worker before the store is open, and has it wait for that', async (t) => {
+    const gate: { open: () => void } = { open: () => undefined };
+    const opening = new Promise<void>((resolve) => {
+      gate.open = resolve;
+    });
+    const { session, worker } = await sessionOver(t, opening);
+    assert.equal(session.holdsNothing, true);
+    await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
+    assert.deepEqual([session.holdsNothing, session.awaitsStore], [false, false]);
+    const waiting = worker.request(Opcode.awaitStore);
+    await eventually(() => session.awaitsStore);
+    assert.equal(session.holdsNothing, true);
+    gate.open();
+    assert.equal(await waiting, true);
+    assert.deepEqual([session.holdsNothing, session.awaitsStore], [false, false]);
+    assert.equal(await worker.request(Opcode.count), 0);
+  });
+
+  it('that ends before the store is open leaves nothing to seal', async (t) => {
+    const { worker, events } = await sessionOver(t, new Promise(() => undefined));
+    await worker.request(Opcode.hello, PROTOCOL_VERSION, 1);
+    worker.end();
+    await eventually(() => events.includes('closed'));
   });
 
   it('tells a greeted worker who may do what, and greets a later one with it', async (t) => {

@@ -35,7 +35,8 @@ export interface SessionEvents {
 export interface SessionOptions {
   readonly stream: Duplex;
   readonly welcome: Welcome;
-  readonly storage: Storage;
+  /** The store, once it is open; never rejects. */
+  readonly opened: Promise<Storage>;
   readonly sumCounters: () => Promise<Counters>;
   readonly sumStatistics: () => Promise<Statistics>;
   readonly events: SessionEvents;
@@ -47,11 +48,13 @@ type Handler = (session: WorkerSession, fields: readonly unknown[]) => unknown;
 export class WorkerSession implements Waiting {
   readonly #options: SessionOptions;
   readonly #channel: Channel;
+  #storage: Storage | undefined;
   /** The lookups of the frame that is being read: they share one read of the index. */
   #lookups: IncomingRequest[] = [];
   /** The same of those that ask for a lease. */
   #leaseRequests: IncomingRequest[] = [];
   #isClosed = false;
+  #awaitsStore = false;
   #welcome: Welcome;
   #isGreeted = false;
   /** What was logged last: a failed index answers every change with the same. */
@@ -60,6 +63,9 @@ export class WorkerSession implements Waiting {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#welcome = options.welcome;
+    void options.opened.then((storage) => {
+      this.#storage = storage;
+    });
     this.#channel = new Channel(options.stream, {
       onRequest: (request) => this.#serve(request),
       onNotice: (opcode, fields) => this.#notice(opcode, fields),
@@ -71,8 +77,27 @@ export class WorkerSession implements Waiting {
     });
   }
 
+  /** REQUIRES: the store is open, for which a worker waits before it asks for anything of it. */
   get storage(): Storage {
-    return this.#options.storage;
+    if (this.#storage === undefined) throw new Error('INVARIANT: workers wait for the store');
+    return this.#storage;
+  }
+
+  /** Whether the worker is built, and waits for nothing but the store. */
+  get awaitsStore(): boolean {
+    return this.#awaitsStore;
+  }
+
+  /** Whether the worker cannot be listening yet, nor hold anything. */
+  get holdsNothing(): boolean {
+    return !this.#isGreeted || this.#awaitsStore;
+  }
+
+  async awaitStore(): Promise<true> {
+    this.#awaitsStore = true;
+    await this.#options.opened;
+    this.#awaitsStore = false;
+    return true;
   }
 
   get writer(): number {
@@ -304,15 +329,17 @@ export class WorkerSession implements Waiting {
 
   #closed(error: Error | undefined): void {
     this.#isClosed = true;
-    if (this.storage.isOpen) this.storage.entries.leases.leaveAll(this);
+    const storage = this.#storage;
+    if (storage?.isOpen) storage.entries.leases.leaveAll(this);
     // All that the worker sent before has been handed to the lane, so the seal comes after it.
-    void this.storage.sealSegmentsOf(this.writer);
+    void storage?.sealSegmentsOf(this.writer);
     this.#options.events.onClose(error);
   }
 }
 
 const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.hello]: (session, [version]) => session.welcome(version),
+  [Opcode.awaitStore]: (session) => session.awaitStore(),
   [Opcode.put]: async (session, [key, record, condition]) => {
     const { entries } = session.storage;
     const asked = (condition as number | null) ?? undefined;

@@ -1,5 +1,5 @@
 /** The same series as JSON, for `/v1/stats`, and the schema of that. */
-import { type TSchema, Type } from 'typebox';
+import { type JsonSchema, Type } from '../routes/json-schema.ts';
 import type { Family, Snapshot } from './family.ts';
 import { distributionOf, percentileUs } from './latency.ts';
 
@@ -64,20 +64,20 @@ const Summary = Type.Object({
 
 interface SchemaTree {
   readonly members: Map<string, SchemaTree>;
-  leaf?: TSchema;
+  leaf?: JsonSchema;
 }
 
 /** Something that stands beside the series. */
 export interface MoreJson {
   readonly path: readonly string[];
-  readonly schema: TSchema;
+  readonly schema: JsonSchema;
 }
 
 /** The members of the object that `asJson` makes, with what stands beside the series. */
 export function jsonSchemaOf(
   families: readonly Family[],
   more: readonly MoreJson[],
-): Record<string, TSchema> {
+): Record<string, JsonSchema> {
   const root: SchemaTree = { members: new Map() };
   const series = families.map((family) => ({ path: family.path, schema: leafOf(family) }));
   for (const { path, schema } of [...series, ...more]) {
@@ -92,20 +92,20 @@ export function jsonSchemaOf(
   return membersOf(root);
 }
 
-function membersOf({ members }: SchemaTree): Record<string, TSchema> {
-  const all: Record<string, TSchema> = {};
+function membersOf({ members }: SchemaTree): Record<string, JsonSchema> {
+  const all: Record<string, JsonSchema> = {};
   for (const [name, below] of members) all[name] = below.leaf ?? Type.Object(membersOf(below));
   return all;
 }
 
-function leafOf({ type, help, labels }: Family): TSchema {
-  const innermost: TSchema = type === 'histogram' ? Summary : Type.Number({ minimum: 0 });
+function leafOf({ type, help, labels }: Family): JsonSchema {
+  const innermost: JsonSchema = type === 'histogram' ? Summary : Type.Number({ minimum: 0 });
   if (labels.length === 0) return Type.Number({ minimum: 0, description: `${help}.` });
   let schema = innermost;
   for (const [at, label] of [...labels].reverse().entries()) {
     const isOutermost = at === labels.length - 1;
     const by = `By ${label}.`;
-    schema = Type.Record(Type.String(), schema, {
+    schema = Type.Record(schema, {
       description: isOutermost ? `${help}. ${by}` : by,
     });
   }

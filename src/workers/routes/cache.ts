@@ -1,6 +1,5 @@
 /** `/cache/{key}`: JSON entries of the original's face. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { Kind } from '../../protocol/record.ts';
@@ -12,6 +11,7 @@ import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
 import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,

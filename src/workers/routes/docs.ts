@@ -8,9 +8,9 @@ import type {
   FastifySchema,
   RouteOptions,
 } from 'fastify';
-import { Type } from 'typebox';
 import type { RouteDeps } from '../deps.ts';
 import { getAndHead, sendJson } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { openErrorAnswers } from './schemas.ts';
 
 /** The page loads nothing from elsewhere; Swagger UI sets style attributes. */

@@ -1,9 +1,9 @@
 /** `/healthz` and `/readyz`: probes, answered whatever the Host. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { RouteDeps } from '../deps.ts';
 import { getAndHead, sendJson } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { openErrorAnswers, STORAGE_ERRORS } from './schemas.ts';
 
 const StatusAnswer = Type.Object(

@@ -1,12 +1,12 @@
 /** `/metrics`: everything that is counted, for Prometheus; sums over all processes. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import type { RouteDeps } from '../deps.ts';
 import { EXPOSITION_TYPE, expositionOf } from '../metrics/exposition.ts';
 import { FAMILIES } from '../metrics/families/all.ts';
 import { type Snapshot, workerCountsOf } from '../metrics/family.ts';
 import { sendBytes } from '../send.ts';
 import { getAndHead } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { errorAnswers } from './schemas.ts';
 
 const EXAMPLE = [

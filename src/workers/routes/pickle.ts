@@ -1,6 +1,5 @@
 /** `/pickle/{key}`: entries of raw bytes of the original's face. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { type Lifetime, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
 import { type EntryMeta, Kind } from '../../protocol/record.ts';
 import { bodyOf, Upload } from '../body/upload.ts';
@@ -10,6 +9,7 @@ import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import { frameEntry } from '../wrapper.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
   BODY_ERRORS,
@@ -27,7 +27,7 @@ const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)"?(?:$|[\s,])/i;
 /** RFC 9111 section 1.2.2: what is more counts as this. */
 const MAX_AGE_CAP_SECONDS = 2 ** 31;
 
-const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+const RawBody = Type.String({ format: 'binary' });
 
 const StoredAnswer = Type.Object(
   {

@@ -1,10 +1,10 @@
 /** `/prefix/{prefix}`: many entries removed at once. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import { prefixFromTarget } from '../../protocol/key.ts';
 import { allowPrefix } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
 import { allowSlowAnswer, inStore, sendJson, targetAfter } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { CHANGE_ERRORS, errorAnswers, PrefixParams } from './schemas.ts';
 
 const MOUNT = '/prefix/';

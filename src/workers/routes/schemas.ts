@@ -2,13 +2,14 @@
  * Pieces of schema that several routes share. Schemas describe the routes in the OpenAPI document; the
  * routes check their input themselves, closer than a schema could, and serialise nothing.
  */
-import { type TSchema, Type } from 'typebox';
+
 import { BigCacheError, ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import { type JsonSchema, Type } from './json-schema.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The request body as the document shows it; the route reads the body itself. */
-    body?: TSchema;
+    body?: JsonSchema;
     /** The media types of that body. */
     consumes?: readonly string[];
   }
@@ -56,23 +57,23 @@ export const CHANGE_ERRORS: readonly ErrorCode[] = WRITING;
 export const STORAGE_ERRORS: readonly ErrorCode[] = STORAGE;
 
 /** `openErrorAnswers` for a route that needs a token, where tokens are needed. */
-export function errorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
+export function errorAnswers(...codes: ErrorCode[]): Record<number, JsonSchema> {
   return openErrorAnswers(...codes, ...WITH_TOKEN);
 }
 
 /** The answers for `codes` and for what any route may answer, one per status. */
-export function openErrorAnswers(...codes: ErrorCode[]): Record<number, TSchema> {
+export function openErrorAnswers(...codes: ErrorCode[]): Record<number, JsonSchema> {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set([...codes, ...ANYWHERE])) {
     const { status } = ERRORS[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
-  const answers: Record<number, TSchema> = {};
+  const answers: Record<number, JsonSchema> = {};
   for (const [status, same] of byStatus) {
     answers[status] = Type.Object(
       {
         detail: Type.String({ description: 'One sentence that says what to do. It may change.' }),
-        code: Type.Unsafe<ErrorCode>({ type: 'string', enum: same }),
+        code: Type.String({ enum: same }),
       },
       {
         description: same.map((code) => `\`${code}\`: ${ERRORS[code].detail}`).join('\n\n'),
@@ -102,7 +103,7 @@ export const PrefixParams = Type.Object({
 });
 
 /** An answer that consists of one sentence. */
-export function messageAnswer(message: string): TSchema {
+export function messageAnswer(message: string): JsonSchema {
   return Type.Object({ message: Type.String() }, { description: 'Done.', examples: [{ message }] });
 }
 

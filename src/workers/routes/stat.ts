@@ -1,8 +1,8 @@
 /** `/stat` and `/stat/count`: what all processes counted since the server's start, and what is stored. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import type { RouteDeps } from '../deps.ts';
 import { getAndHead, sendJson } from './declare.ts';
+import { Type } from './json-schema.ts';
 import { errorAnswers, STORAGE_ERRORS } from './schemas.ts';
 
 const Count = Type.Integer({ minimum: 0 });

@@ -94,7 +94,7 @@ export class TestServer {
     const session = new WorkerSession({
       stream: primaryEnd,
       welcome: { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath, writer, version: '0' },
-      storage: this.storage,
+      opened: Promise.resolve(this.storage),
       sumCounters: async () => newCounters(),
       sumStatistics: async () => noStatistics(),
       log: SILENT,

@@ -1,5 +1,5 @@
 /** `/v1/batch` as the OpenAPI document shows it. */
-import { Type } from 'typebox';
+import { Type } from '../json-schema.ts';
 import { BODY_ERRORS, errorAnswers } from '../schemas.ts';
 import { By, Initial, Ttl } from './counters-schemas.ts';
 

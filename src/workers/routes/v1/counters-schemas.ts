@@ -1,5 +1,5 @@
 /** `/v1/touch/{key}` and `/v1/incr/{key}` as the OpenAPI document shows them. */
-import { Type } from 'typebox';
+import { Type } from '../json-schema.ts';
 import { BODY_ERRORS, errorAnswers, KeyParams } from '../schemas.ts';
 
 export const Ttl = Type.Union([Type.Integer({ minimum: 1, maximum: 2 ** 31 }), Type.Null()], {

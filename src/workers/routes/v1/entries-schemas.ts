@@ -1,5 +1,5 @@
 /** `/v1/entries/{key}` as the OpenAPI document shows it. */
-import { Type } from 'typebox';
+import { Type } from '../json-schema.ts';
 import {
   BODY_ERRORS,
   errorAnswers,
@@ -10,7 +10,7 @@ import {
   WRITE_ERRORS,
 } from '../schemas.ts';
 
-export const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
+export const RawBody = Type.String({ format: 'binary' });
 
 const BODY = { content: { 'application/octet-stream': { schema: RawBody } } };
 const header = (description: string) => Type.Optional(Type.String({ description }));

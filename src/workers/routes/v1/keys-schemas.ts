@@ -1,6 +1,7 @@
 /** `/v1/keys` as the OpenAPI document shows it. */
-import { Type } from 'typebox';
+
 import { PAGE_ENTRIES_MAX } from '../../../protocol/listing.ts';
+import { Type } from '../json-schema.ts';
 import { errorAnswers, STORAGE_ERRORS } from '../schemas.ts';
 
 const Count = Type.Integer({ minimum: 0 });

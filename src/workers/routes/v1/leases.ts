@@ -1,11 +1,11 @@
 /** `/v1/leases/{key}`: the holder of a lease gives it up, and who waits next takes over. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Type } from 'typebox';
 import { BigCacheError } from '../../../protocol/errors.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { leaseTokenOf } from '../../http/lease-fields.ts';
 import { sendHead } from '../../send.ts';
 import { keyAfter } from '../declare.ts';
+import { Type } from '../json-schema.ts';
 import { errorAnswers, KeyParams, WRITE_ERRORS } from '../schemas.ts';
 
 const MOUNT = '/v1/leases/';

@@ -1,6 +1,7 @@
 /** `/v1/purge`, `/v1/purges/{id}` and `/v1/explain/{key}` as the OpenAPI document shows them. */
-import { Type } from 'typebox';
+
 import { REASONS, STATES } from '../../../protocol/explanation.ts';
+import { Type } from '../json-schema.ts';
 import {
   BODY_ERRORS,
   CHANGE_ERRORS,

@@ -1,12 +1,12 @@
 /** `/v1/stats`: everything that is counted, as JSON; the series are those of `/metrics`. */
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
 import type { RouteDeps } from '../../deps.ts';
 import { asJson, jsonSchemaOf, place, type Tree } from '../../metrics/as-json.ts';
 import { EXAMPLE_SNAPSHOT } from '../../metrics/example.ts';
 import { FAMILIES } from '../../metrics/families/all.ts';
 import type { Snapshot } from '../../metrics/family.ts';
 import { getAndHead, sendJson } from '../declare.ts';
+import { Type } from '../json-schema.ts';
 import { snapshotOf } from '../metrics.ts';
 import { errorAnswers } from '../schemas.ts';
 
