@@ -5,7 +5,7 @@
  */
 import { SecondChance } from '../../src/primary/store/space/second-chance.ts';
 import { Sweep } from '../../src/primary/store/space/sweep.ts';
-import { hashKey } from '../../src/primary/store/space/visited.ts';
+import { hashKey } from '../../src/protocol/key-hash.ts';
 import type { Policy } from './policy.ts';
 import type { Trace } from './traces.ts';
 

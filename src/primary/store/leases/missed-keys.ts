@@ -2,8 +2,9 @@
  * When keys were missed, in the primary: a miss that is followed by a write of its key within five minutes
  * tells what it cost to make the entry, with no help from the client.
  */
+
+import { hashKey } from '../../../protocol/key-hash.ts';
 import { isIntact, withCost } from '../../../protocol/record.ts';
-import { hashKey } from '../space/visited.ts';
 
 /** A later write has nothing to do with the miss. */
 const WRITE_WITHIN_MS = 5 * 60_000;

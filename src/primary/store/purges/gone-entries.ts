@@ -3,7 +3,7 @@
  * newest of each set displace the oldest. It holds hashes, so a key is taken for another once in some
  * billions of questions. It explains; nothing is decided by it.
  */
-import { hashKey } from '../space/visited.ts';
+import { hashKey } from '../../../protocol/key-hash.ts';
 
 export type GoneReason = 'expired' | 'purged' | 'evicted' | 'deleted' | 'damaged';
 

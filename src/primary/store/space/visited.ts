@@ -4,36 +4,13 @@
  * different keys may fall together, and what is lost costs a second chance, never an entry's truth.
  */
 import type { Logger } from 'pino';
+import { hashKey } from '../../../protocol/key-hash.ts';
 import { VISITED_PAGE_BYTES, VISITED_PAGES, VisitedFile } from './visited-file.ts';
 
 const BITS_BYTES = VISITED_PAGES * VISITED_PAGE_BYTES;
 /** A hash has 32 bits, of which the upper 27 choose one of 2^27 visited bits. */
 const HASH_SHIFT = 32 - Math.log2(BITS_BYTES * 8);
 const PAGE_SHIFT = Math.log2(VISITED_PAGE_BYTES);
-
-/**
- * The hash of a key, 32 bits unsigned: MurmurHash3 (x86, 32 bits) over its UTF-16 units, two at a time.
- * The bits on disk lie by it: never change it without a new format of the file.
- */
-export function hashKey(key: string): number {
-  let hash = key.length;
-  const last = key.length - 1;
-  let at = 0;
-  for (; at < last; at += 2) {
-    hash ^= scramble(key.charCodeAt(at) | (key.charCodeAt(at + 1) << 16));
-    hash = (hash << 13) | (hash >>> 19);
-    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
-  }
-  if (at === last) hash ^= scramble(key.charCodeAt(at));
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function scramble(units: number): number {
-  const mixed = Math.imul(units, 0xcc9e2d51);
-  return Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
-}
 
 /**
  * INVARIANT: only one thread marks and clears, since a byte is read and written again without a lock.

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { hashKey, Visited } from '../../../../src/primary/store/space/visited.ts';
+import { Visited } from '../../../../src/primary/store/space/visited.ts';
+import { hashKey } from '../../../../src/protocol/key-hash.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
 import { logTo } from '../store-setup.ts';
 
