@@ -9,6 +9,7 @@ import { PACKAGE_VERSION } from '../protocol/package-version.ts';
 import { AccessFiles } from './access/access-files.ts';
 import { AccessReload } from './access/access-reload.ts';
 import { warnOfExposure } from './access/exposure.ts';
+import { Coherence } from './coherence/coherence.ts';
 import { ControlServer } from './control/control-server.ts';
 import { StoreService } from './control/store-service.ts';
 import { DamagedStoreError } from './directory/damaged-store.ts';
@@ -72,11 +73,13 @@ async function serveDirectory(
     log.warn({ port: config.port }, `the port is in use; trying for ${forMs / 1000} s`);
   });
   const { indexPath, segmentsPath } = directory;
+  const coherence = config.recordCacheBytes > 0 ? new Coherence() : undefined;
   const supervisor = new Supervisor({
     workers: config.workers,
     welcome: { config, access: access.current, segmentsPath, version: PACKAGE_VERSION },
     indexPath,
     listening,
+    coherence,
     log,
   });
   reload.tell(supervisor);
@@ -85,6 +88,7 @@ async function serveDirectory(
     Storage.open({
       directory: openedDirectory,
       settings: config,
+      ...(coherence === undefined ? {} : { coherence }),
       log,
       onDrop,
       onRetire: (segment) => supervisor.retireSegment(segment),

@@ -8,6 +8,7 @@ import { addCounters, type Counters, newCounters } from '../protocol/counters.ts
 import { Savings } from '../protocol/savings.ts';
 import { addTally, type Statistics } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
+import type { Coherence } from './coherence/coherence.ts';
 import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
 import { PrimaryFigures } from './primary-figures.ts';
@@ -20,6 +21,8 @@ export interface SupervisorOptions {
   readonly welcome: Omit<Welcome, 'writer'>;
   readonly indexPath: string;
   readonly listening: ListeningSocket;
+  /** Who keeps track of the records that the workers hold; left out where they hold none. */
+  readonly coherence: Coherence | undefined;
   readonly log: Logger;
 }
 
@@ -195,6 +198,7 @@ export class Supervisor {
     const worker = new WorkerProcess(started, {
       welcome: { ...this.#options.welcome, access: this.#access, writer: this.#lastWriter },
       opened: this.#opened,
+      coherence: this.#options.coherence,
       sumCounters: () => this.sumCounters(),
       sumStatistics: () => this.sumStatistics(),
       slot: this.#freeSlot,
@@ -208,10 +212,12 @@ export class Supervisor {
       },
     });
     this.#workers.add(worker);
+    this.#options.coherence?.join(worker);
   }
 
   #exited(worker: WorkerProcess, lifeMs: number | undefined): void {
     this.#workers.delete(worker);
+    this.#options.coherence?.leave(worker);
     addCounters(this.#retired, worker.counters);
     this.#retiredSavings.addAll(worker.savings);
     addTally(this.#retiredTally, worker.tally);

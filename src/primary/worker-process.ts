@@ -10,6 +10,8 @@ import { Savings } from '../protocol/savings.ts';
 import type { Statistics, Tally } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import { WorkerSession } from './channel/worker-session.ts';
+import type { Coherence } from './coherence/coherence.ts';
+import type { RecordHolder } from './coherence/handshake.ts';
 import type { Storage } from './store/storage.ts';
 
 /** A worker that is silent for this long is killed; it reports each second. */
@@ -17,6 +19,9 @@ const SILENCE_MAX_MS = 5000;
 const CHECK_SIGNS_MS = 500;
 /** A worker may take this long until it listens, beside what it waits for the store. */
 const START_MAX_MS = 30_000;
+
+/** Workers of a bit are asked together, where there are more than bits. */
+const BITS = 32;
 
 export interface WorkerEvents {
   onReady(worker: WorkerProcess): void;
@@ -26,6 +31,8 @@ export interface WorkerEvents {
 
 export interface WorkerProcessOptions {
   readonly welcome: Welcome;
+  /** Who keeps track of the records that it holds; left out where it holds none. */
+  readonly coherence: Coherence | undefined;
   /** The store, once it is open; never rejects. */
   readonly opened: Promise<Storage>;
   /** Which of the workers that run at a time it is, from 0 on; its successor has the same. */
@@ -36,7 +43,7 @@ export interface WorkerProcessOptions {
   readonly events: WorkerEvents;
 }
 
-export class WorkerProcess {
+export class WorkerProcess implements RecordHolder {
   readonly #process: ChildProcess;
   readonly #session: WorkerSession;
   readonly #log: Logger;
@@ -51,18 +58,27 @@ export class WorkerProcess {
   tally: Tally = [];
   figures: ProcessFigures = newFigures(PROCESS_FIGURES);
   readonly slot: number;
+  readonly bit: number;
+  readonly exited: Promise<void>;
   #isDraining = false;
 
   /** Takes over a process that `startWorkerProcess` just started. */
   constructor(started: ChildProcess, options: WorkerProcessOptions) {
     const { welcome, events } = options;
     this.slot = options.slot;
+    this.bit = 1 << (options.slot % BITS);
     this.#log = options.log.child({ worker: welcome.writer });
     this.#process = started;
+    this.exited = new Promise((resolve) => {
+      started.on('exit', () => resolve());
+    });
     this.#session = new WorkerSession({
       stream: this.#process.stdio[3] as Duplex,
       welcome,
       opened: options.opened,
+      ...(options.coherence === undefined
+        ? {}
+        : { holding: { coherence: options.coherence, holder: this } }),
       sumCounters: options.sumCounters,
       sumStatistics: options.sumStatistics,
       log: this.#log,
@@ -122,7 +138,13 @@ export class WorkerProcess {
     else this.#session.drain();
   }
 
-  kill(): void {
+  drop(buckets: readonly number[] | undefined): Promise<void> {
+    return this.#session.dropRecords(buckets);
+  }
+
+  /** Ends the process at once; `why` is logged. */
+  kill(why?: string): void {
+    if (why !== undefined) this.#log.error({ workerPid: this.pid }, `a worker is killed: ${why}`);
     this.#process.kill('SIGKILL');
   }
 

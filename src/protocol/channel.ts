@@ -51,6 +51,8 @@ export interface ChannelHandlers {
 }
 
 interface Pending {
+  /** What the answer is turned into while its frame is being decoded; may throw. */
+  readonly take: ((result: unknown) => unknown) | undefined;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly deadlineAt: number;
@@ -108,6 +110,27 @@ export class Channel {
 
   /** `request` with a deadline of its own, in milliseconds. */
   requestWithin(deadlineMs: number, opcode: OpcodeValue, ...fields: unknown[]): Promise<unknown> {
+    return this.#ask(deadlineMs, undefined, opcode, fields);
+  }
+
+  /**
+   * `request`, resolved with what `take` makes of the answer. `take` is called while the frame is being
+   * decoded, before anything that the peer has sent after it is looked at.
+   */
+  requestTaking<T>(
+    take: (result: unknown) => T,
+    opcode: OpcodeValue,
+    ...fields: unknown[]
+  ): Promise<T> {
+    return this.#ask(this.#limits.deadlineMs, take, opcode, fields) as Promise<T>;
+  }
+
+  #ask(
+    deadlineMs: number,
+    take: Pending['take'],
+    opcode: OpcodeValue,
+    fields: readonly unknown[],
+  ): Promise<unknown> {
     if (this.#closed) return Promise.reject(new BigCacheError('STORE_UNAVAILABLE'));
     if (this.#pending.size >= this.#limits.pendingMax || this.#isClogged()) {
       this.counts.overloads += 1;
@@ -116,7 +139,8 @@ export class Channel {
     this.counts.requests += 1;
     return new Promise((resolve, reject) => {
       const id = this.#nextId();
-      this.#pending.set(id, { resolve, reject, deadlineAt: performance.now() + deadlineMs });
+      const deadlineAt = performance.now() + deadlineMs;
+      this.#pending.set(id, { take, resolve, reject, deadlineAt });
       this.#send([opcode, id, ...fields]);
     });
   }
@@ -224,9 +248,21 @@ export class Channel {
     if (pending === undefined) return;
     this.#pending.delete(id);
     if (opcode === Opcode.reply) {
-      pending.resolve(result);
+      this.#resolve(pending, result);
     } else {
       pending.reject(new BigCacheError(errorCodeFromWire(result as number) ?? 'INTERNAL'));
+    }
+  }
+
+  #resolve({ take, resolve, reject }: Pending, result: unknown): void {
+    if (take === undefined) {
+      resolve(result);
+      return;
+    }
+    try {
+      resolve(take(result));
+    } catch (error) {
+      reject(error as Error);
     }
   }
 

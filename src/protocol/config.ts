@@ -46,6 +46,8 @@ export interface Config {
   readonly jsonBytesMax: number;
   /** Whether bodies are stored compressed where it pays; what is stored is served either way. */
   readonly compression: boolean;
+  /** What each worker may hold of records that it has served lately; 0 for none. */
+  readonly recordCacheBytes: number;
   /** Empty where nobody needs a token. */
   readonly tokenFilePath: string;
   readonly allowUnprotected: boolean;
@@ -216,6 +218,16 @@ export const OPTIONS: readonly OptionSpec[] = [
     type: 'switch',
     default: true,
     help: 'store bodies compressed where it pays; off stores new ones as they are given',
+  },
+  {
+    name: 'recordCacheBytes',
+    flag: 'record-cache',
+    type: 'size',
+    zero: 'off',
+    default: 16 * MiB,
+    min: 64 * KiB,
+    max: 4 * GiB,
+    help: 'memory of each worker for records that it served lately, so that hits need no message',
   },
   {
     name: 'tokenFilePath',

@@ -11,6 +11,7 @@ import { COUNTERS } from './counters.ts';
 import { isFigure, PROCESS_FIGURES } from './figures.ts';
 import { encodeFrame, ProtocolError } from './frame.ts';
 import { isCanonicalKey, KEY_BYTES_MAX } from './key.ts';
+import { KEY_BUCKETS } from './key-hash.ts';
 import { PAGE_ENTRIES_MAX } from './listing.ts';
 import { Opcode, type OpcodeValue, opcodeName } from './opcodes.ts';
 import { PURGE_FLAGS_MAX } from './purge.ts';
@@ -27,6 +28,10 @@ export const TOKEN_LENGTH_MAX = 128;
 type FieldCheck = (value: unknown) => boolean;
 
 const isInteger: FieldCheck = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const isIntegerList: FieldCheck = (value) => Array.isArray(value) && value.every(isInteger);
+const isBucketsOrNull: FieldCheck = (value) =>
+  value === null ||
+  (Array.isArray(value) && value.every((one) => isInteger(one) && Number(one) < KEY_BUCKETS));
 const isAnything: FieldCheck = () => true;
 const isKey: FieldCheck = (value) => typeof value === 'string' && isCanonicalKey(value);
 const isPrefix: FieldCheck = (value) =>
@@ -64,12 +69,14 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.ready]: [],
   [Opcode.report]: [isCounterList],
   [Opcode.awaitStore]: [],
+  [Opcode.reportHits]: [isIntegerList],
   [Opcode.drain]: [],
   [Opcode.collect]: [],
   [Opcode.sealAll]: [],
   [Opcode.dropSegment]: [isInteger],
   [Opcode.retireSegment]: [isInteger],
   [Opcode.access]: [isAccess],
+  [Opcode.dropRecords]: [isBucketsOrNull],
   [Opcode.get]: [isKey],
   [Opcode.put]: [isKey, isRecord, isCondition],
   [Opcode.delete]: [isKey, isCondition],

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 export const Opcode = {
   // Answers, both ways.
@@ -15,6 +15,7 @@ export const Opcode = {
   ready: 3,
   report: 4,
   awaitStore: 5,
+  reportHits: 6,
   // A worker's life, from the primary.
   drain: 8,
   collect: 9,
@@ -22,6 +23,7 @@ export const Opcode = {
   dropSegment: 11,
   retireSegment: 12,
   access: 13,
+  dropRecords: 14,
   // The store, from the worker.
   get: 16,
   put: 17,

@@ -36,9 +36,16 @@ export interface WorkerDuties {
   leaseSettled(key: string, record: Buffer | null): void;
   /** Who may do what from the next request on. */
   takeAccess(access: Access): void;
+  /** Drop what is held of these buckets of keys, or all. */
+  dropRecords(buckets: readonly number[] | undefined): void;
+  /** The hashes of keys that were hit here, beside the primary; at most `max`. */
+  takeHits(max: number): readonly number[];
   /** The channel has ended: the primary is gone. */
   primaryGone(): void;
 }
+
+/** Keys beyond it count as not read: a hint less, where so many are. */
+const HITS_PER_REPORT_MAX = 16_384;
 
 const NO_DUTIES: WorkerDuties = {
   drain: () => process.exit(0),
@@ -51,6 +58,8 @@ const NO_DUTIES: WorkerDuties = {
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,
+  dropRecords: () => undefined,
+  takeHits: () => [],
   primaryGone: () => process.exit(1),
 };
 
@@ -87,6 +96,8 @@ export class PrimaryLink {
     const [tally, figures] = this.#duties.tally();
     this.channel.notify(Opcode.reportTally, tally, figuresToList(PROCESS_FIGURES, figures));
     // Only where there is something new.
+    const hits = this.#duties.takeHits(HITS_PER_REPORT_MAX);
+    if (hits.length > 0) this.channel.notify(Opcode.reportHits, hits);
     const savings = this.#duties.savings();
     if (savings.total.hits === this.#hitsReported) return;
     this.#hitsReported = savings.total.hits;
@@ -94,7 +105,11 @@ export class PrimaryLink {
   }
 
   #serve(request: IncomingRequest): void {
-    if (request.opcode === Opcode.access) {
+    if (request.opcode === Opcode.dropRecords) {
+      // Now, while the frame is being decoded: what comes after the answer must find nothing held.
+      this.#duties.dropRecords((request.fields[0] as number[] | null) ?? undefined);
+      request.reply(true);
+    } else if (request.opcode === Opcode.access) {
       const access = request.fields[0] as Access;
       if (this.#duties === NO_DUTIES) this.#accessToTake = access;
       else this.#duties.takeAccess(access);

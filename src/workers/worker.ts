@@ -28,6 +28,7 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import { WorkerMeasures } from './metrics/worker-measures.ts';
 import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
+import { RecordCache } from './store/record-cache.ts';
 import { SegmentStore } from './store/segment-store.ts';
 
 /** Checking a large index that crashed may take minutes. */
@@ -58,6 +59,7 @@ class RunningWorker {
   readonly #savings = new Savings();
   readonly #measures: WorkerMeasures;
   readonly #index: ChannelIndex;
+  readonly #records: RecordCache | undefined;
   #isDraining = false;
 
   constructor(link: PrimaryLink, welcome: Welcome, log: Logger) {
@@ -65,7 +67,9 @@ class RunningWorker {
     this.#welcome = welcome;
     this.#log = log;
     this.#tokens = new Tokens(welcome.access.tokens);
-    const index = new ChannelIndex(link.channel);
+    const { recordCacheBytes } = welcome.config;
+    this.#records = recordCacheBytes > 0 ? new RecordCache(recordCacheBytes) : undefined;
+    const index = new ChannelIndex(link.channel, this.#records);
     this.#index = index;
     this.#measures = new WorkerMeasures(link.channel, this.#counters);
     this.#segments = new SegmentLog({
@@ -97,6 +101,8 @@ class RunningWorker {
       leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
       leaseSettled: (key, record) => index.waiting.settled(key, record),
       takeAccess: (access) => this.#takeAccess(access),
+      dropRecords: (buckets) => this.#records?.drop(buckets),
+      takeHits: (max) => this.#records?.takeHits(max) ?? [],
       primaryGone: () => this.#orphaned(),
     });
   }
@@ -120,6 +126,7 @@ class RunningWorker {
       segments: this.#segments,
       bodies: new BodyReader(this.#descriptors, new SlabPool(), warm),
       warm,
+      ...(this.#records === undefined ? {} : { records: this.#records }),
       now: Date.now,
       ...(this.#welcome.config.compression ? { encoder: new BodyEncoder() } : {}),
       onDamage: (key, what) => {
@@ -177,6 +184,8 @@ class RunningWorker {
       counters: () => this.#counters,
       savings: () => this.#savings,
       tally: () => this.#measures.take(),
+      dropRecords: (buckets) => this.#records?.drop(buckets),
+      takeHits: (max) => this.#records?.takeHits(max) ?? [],
       primaryGone: () => process.exit(0),
     });
     this.#link.channel.end();

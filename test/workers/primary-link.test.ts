@@ -34,6 +34,8 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     leaseGranted: (key, waiter, token) => done.push(`grant ${key} ${waiter} ${token}`),
     leaseSettled: (key, record) => done.push(`settle ${key} ${record}`),
     takeAccess: ({ tokens }) => done.push(`tokens ${tokens?.length}`),
+    dropRecords: (buckets) => done.push(`records ${buckets ?? 'all'}`),
+    takeHits: () => [],
     primaryGone: () => done.push('gone'),
     ...duties,
   });
@@ -51,6 +53,8 @@ const NOTHING_TO_DO: WorkerDuties = {
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,
+  dropRecords: () => undefined,
+  takeHits: () => [],
   primaryGone: () => undefined,
 };
 

@@ -9,12 +9,16 @@ import { type Counters, countersFromList, countersToList } from '../../protocol/
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type Explanation, explanationToWire } from '../../protocol/explanation.ts';
 import { figuresFromList, PROCESS_FIGURES, type ProcessFigures } from '../../protocol/figures.ts';
+import { bucketOf } from '../../protocol/key-hash.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
 import { orderOf, reportToList } from '../../protocol/purge.ts';
 import { Savings } from '../../protocol/savings.ts';
 import { type Statistics, statisticsToList, type Tally } from '../../protocol/statistics.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
+import type { Coherence } from '../coherence/coherence.ts';
+import type { RecordHolder } from '../coherence/handshake.ts';
+import type { Lookup } from '../store/entry-store.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
 import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
@@ -32,15 +36,28 @@ export interface SessionEvents {
   onClose(error: Error | undefined): void;
 }
 
+/** Whoever asks decides earlier. */
+const DROP_RECORDS_MS = 60_000;
+/** The mark of what nobody holds. */
+const NOTHING_HELD = 0;
+
 export interface SessionOptions {
   readonly stream: Duplex;
   readonly welcome: Welcome;
+  /** Who keeps track of what the worker holds, and the worker to it; left out where it holds nothing. */
+  readonly holding?: Holding;
   /** The store, once it is open; never rejects. */
   readonly opened: Promise<Storage>;
   readonly sumCounters: () => Promise<Counters>;
   readonly sumStatistics: () => Promise<Statistics>;
   readonly events: SessionEvents;
   readonly log: Logger;
+}
+
+/** A worker that holds records, and who has them dropped. */
+export interface Holding {
+  readonly coherence: Pick<Coherence, 'register' | 'mayHold'>;
+  readonly holder: RecordHolder;
 }
 
 type Handler = (session: WorkerSession, fields: readonly unknown[]) => unknown;
@@ -163,6 +180,11 @@ export class WorkerSession implements Waiting {
     }
   }
 
+  /** Has the worker drop what it holds of these buckets, or all. Rejects when the channel ends. */
+  async dropRecords(buckets: readonly number[] | undefined): Promise<void> {
+    await this.#channel.requestWithin(DROP_RECORDS_MS, Opcode.dropRecords, buckets ?? null);
+  }
+
   /** Asks the worker to finish what it accepted, and to leave. */
   drain(): void {
     this.#channel.notify(Opcode.drain);
@@ -246,9 +268,11 @@ export class WorkerSession implements Waiting {
     const cold: IncomingRequest[] = [];
     for (const request of requests) {
       try {
-        const found = this.storage.entries.lookUpWarm(request.fields[0] as string);
+        const key = request.fields[0] as string;
+        const mark = this.#register(key);
+        const found = this.storage.entries.lookUpWarm(key);
         if (found === undefined) cold.push(request);
-        else request.reply(found);
+        else request.reply(this.#shown(key, found, mark));
       } catch (error) {
         request.fail(asReadError(error));
       }
@@ -259,15 +283,31 @@ export class WorkerSession implements Waiting {
   async #answerCold(requests: readonly IncomingRequest[]): Promise<void> {
     try {
       const keys = requests.map(({ fields }) => fields[0] as string);
+      const marks = keys.map((key) => this.#register(key));
       const found = await this.storage.entries.lookUp(keys);
-      requests.forEach((request, at) => {
-        request.reply(found[at]);
+      keys.forEach((key, at) => {
+        requests[at]?.reply(this.#shown(key, found[at] as Lookup, marks[at] as number));
       });
     } catch (error) {
       const failure = asReadError(error);
       this.#options.log.error({ err: error }, 'the index cannot be read');
       for (const request of requests) request.fail(failure);
     }
+  }
+
+  /** Before the record is read: from now on the worker may hold it. */
+  #register(key: string): number {
+    const { holding } = this.#options;
+    return holding === undefined
+      ? NOTHING_HELD
+      : holding.coherence.register(holding.holder, bucketOf(key));
+  }
+
+  /** A record that stands alone may be held by the worker; one in an array may not. */
+  #shown(key: string, found: Lookup, mark: number): unknown {
+    const { holding } = this.#options;
+    if (holding === undefined || typeof found === 'number') return found;
+    return holding.coherence.mayHold(bucketOf(key), mark) ? found : [found];
   }
 
   #lease(): void {
@@ -320,11 +360,16 @@ export class WorkerSession implements Waiting {
   #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
     const { events } = this.#options;
     if (opcode === Opcode.leaveLease) this.#leave(fields);
+    else if (opcode === Opcode.reportHits) this.#noteHits(fields[0] as number[]);
     else if (opcode === Opcode.reportSavings) events.onSavings(Savings.fromList(fields[0]));
     else if (opcode === Opcode.reportTally) {
       events.onTally(fields[0] as Tally, figuresFromList(PROCESS_FIGURES, fields[1]));
     } else if (opcode === Opcode.ready) events.onReady();
     else if (opcode === Opcode.report) events.onReport(countersFromList(fields[0]));
+  }
+
+  #noteHits(hashes: readonly number[]): void {
+    if (this.#storage?.isOpen) this.#storage.entries.noteHits(hashes);
   }
 
   #closed(error: Error | undefined): void {

@@ -7,6 +7,7 @@ import type { Explanation } from '../../protocol/explanation.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
+import { type ChangeGuard, NOBODY_HOLDS } from '../coherence/coherence.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
 import * as counterOperations from './counter-operations.ts';
 import type { Index } from './index/index-files.ts';
@@ -36,13 +37,17 @@ export interface Unused {
 /** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
 const WARM_KEY_LENGTH_MAX = 256;
 
+/** Told which entries are read and written. */
+type EntryVisits = Pick<Visited, 'mark' | 'markHash' | 'clear'>;
+
 export interface EntryStoreOptions {
   readonly now: () => number;
   readonly barrier: Barrier;
   /** Whether part of the index's log was lost. */
   readonly lostChanges: boolean;
-  /** Told which entries are read and written. */
-  readonly visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+  readonly visited: EntryVisits | undefined;
+  /** Makes changes known to whoever holds what they change. */
+  readonly guard: ChangeGuard;
   /** What is remembered of entries that went, where that outlives this store. */
   readonly gone: GoneEntries;
 }
@@ -53,20 +58,23 @@ export class EntryStore {
   readonly #lane: WriteLane;
   readonly #now: () => number;
   readonly #barrier: Barrier;
+  readonly #guard: ChangeGuard;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
   readonly #missed = new MissedKeys();
   readonly #judge: Judge;
   readonly listing: Listing;
-  readonly #visited: Pick<Visited, 'mark' | 'clear'> | undefined;
+  readonly #visited: EntryVisits | undefined;
 
   private constructor(
     index: Index,
     state: StoreState,
     now: () => number,
     barrier: Barrier,
-    visited: Pick<Visited, 'mark' | 'clear'> | undefined,
+    visited: EntryVisits | undefined,
+    guard: ChangeGuard,
   ) {
+    this.#guard = guard;
     this.#index = index;
     this.#state = state;
     this.#now = now;
@@ -81,8 +89,9 @@ export class EntryStore {
   /** Takes over an open index: loads what is known of the store. */
   static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
     const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited, gone } = options;
+    const { guard = NOBODY_HOLDS } = options;
     const state = await loadState(index, lostChanges, now, gone);
-    return new EntryStore(index, state, now, barrier, visited);
+    return new EntryStore(index, state, now, barrier, visited, guard);
   }
 
   /** Told once, when the index takes no writes any more. */
@@ -149,7 +158,7 @@ export class EntryStore {
   ): Promise<Committed> {
     const costed = token === undefined ? this.#missed.withCost(key, record, this.#now()) : record;
     const operation = operations.commit(writer, key, costed, condition, token);
-    const committed = await this.#run(operation).catch((error: unknown) => {
+    const committed = await this.#change(operation).catch((error: unknown) => {
       if (token !== undefined) this.leases.noteRefused(key, token, error);
       throw error;
     });
@@ -161,23 +170,23 @@ export class EntryStore {
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
   delete(key: string, condition?: CommitCondition): Promise<boolean> {
     this.#visited?.clear(key);
-    return this.#run(operations.remove(key, condition));
+    return this.#change(operations.remove(key, condition));
   }
 
   /** See counter-operations.ts. */
   touch(key: string, ttlMs: number): Promise<boolean> {
-    return this.#run(counterOperations.touch(key, ttlMs, this));
+    return this.#change(counterOperations.touch(key, ttlMs, this));
   }
 
   /** See counter-operations.ts. Rejects with NOT_AN_INTEGER and COUNTER_OVERFLOW. */
   increment(key: string, order: CounterOrder, seen?: SeenInteger): Promise<Incremented> {
-    return this.#run(counterOperations.increment(key, order, seen, this));
+    return this.#change(counterOperations.increment(key, order, seen, this));
   }
 
   /** Removes these records unless they were written since; answers how many it removed. */
   removeSeen(seen: readonly operations.SeenRecord[]): Promise<number> {
     this.#forgetVisits(seen);
-    return this.#run(operations.removeSeen(seen));
+    return this.#change(operations.removeSeen(seen));
   }
 
   /** Purges all keys with the prefix at once; they are removed later, by the hand. */
@@ -187,7 +196,7 @@ export class EntryStore {
 
   /** Purges what is selected at once; it is worked off later, by the hand. */
   purgeBy(selection: purgeOperations.Selection): Promise<Purge> {
-    return this.#run(purgeOperations.purge(selection));
+    return this.#guard.changeAll(() => this.#run(purgeOperations.purge(selection)));
   }
 
   /** Writes into these records what soft purges made of them; answers how many were made stale. */
@@ -315,17 +324,17 @@ export class EntryStore {
   }
 
   sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
-    return this.#run(operations.sealSegment(writer, id, fileBytes));
+    return this.#runAfterCommits(operations.sealSegment(writer, id, fileBytes));
   }
 
   /** Seals these segments, whoever writes them, at the size that they may have reached. */
   sealSegments(ids: readonly number[]): Promise<void> {
-    return this.#run(operations.sealSegments(ids));
+    return this.#runAfterCommits(operations.sealSegments(ids));
   }
 
   /** Seals whatever a worker left open when it died; answers which segments. */
   sealSegmentsOf(writer: number): Promise<readonly number[]> {
-    return this.#run(operations.sealSegmentsOf(writer));
+    return this.#runAfterCommits(operations.sealSegmentsOf(writer));
   }
 
   /** Seals segments whose writers are gone, and corrects the sizes of others. */
@@ -341,7 +350,12 @@ export class EntryStore {
   /** Evicts these records unless they changed since; answers those that a reader could have read. */
   evict(seen: readonly operations.SeenAt[]): Promise<readonly operations.SeenAt[]> {
     this.#forgetVisits(seen);
-    return this.#run(operations.evict(seen));
+    return this.#change(operations.evict(seen));
+  }
+
+  /** Notes that entries were read whose keys have these hashes. */
+  noteHits(hashes: readonly number[]): void {
+    for (const hash of hashes) this.#visited?.markHash(hash);
   }
 
   /** The entry has had its second chance, in its place. */
@@ -382,6 +396,18 @@ export class EntryStore {
   /** So that the bits of entries that are gone do not pile up over the years. */
   #forgetVisits(seen: readonly operations.SeenRecord[]): void {
     for (const { key } of seen) this.#visited?.clear(key);
+  }
+
+  /** For what changes records that a worker may hold. */
+  #change<T>(operation: LaneOperation<T>): Promise<T> {
+    return this.#guard.change(operation.keys, () => this.#run(operation));
+  }
+
+  /** For what ends the writing of a segment: what is to be committed of it comes before. */
+  async #runAfterCommits<T>(operation: LaneOperation<T>): Promise<T> {
+    const { begun } = this.#guard;
+    if (begun !== undefined) await begun;
+    return await this.#run(operation);
   }
 
   #run<T>(operation: LaneOperation<T>): Promise<T> {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { loggedKey } from '../../protocol/logged-key.ts';
+import type { ChangeGuard } from '../coherence/coherence.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { damageFoundIn } from './index/index-inspection.ts';
 import type { OpenStore } from './open-store.ts';
@@ -23,6 +24,8 @@ export interface HealingOptions {
   readonly roomBytes: number;
   /** The store that has failed; undefined once it is closed and could not be opened again yet. */
   readonly current: () => OpenStore | undefined;
+  /** Makes evictions known to whoever holds what goes. */
+  readonly guard: Pick<ChangeGuard, 'changeAll'>;
   /** Whether the store is closed on purpose: then there is nothing to heal. */
   readonly isClosed: () => boolean;
   /**
@@ -137,7 +140,7 @@ export class Healing {
    * written down when the index takes writes again.
    */
   async #evictOldest(failed: OpenStore, room: ReopenRoom): Promise<void> {
-    const { log } = this.#options;
+    const { log, guard } = this.#options;
     const { entries, deadSegments } = failed;
     const oldestFirst = [...entries.segments.values()]
       .filter(({ state, records }) => state === SegmentState.sealed && records > 0)
@@ -146,7 +149,7 @@ export class Healing {
       if (await room.hold()) return;
       if (entries.isLost(id)) continue;
       await this.#nameEntriesOf(id);
-      entries.noteLost(id);
+      await guard.changeAll(async () => entries.noteLost(id));
       await deadSegments.unlink(id);
       log.warn({ segment: id, entries: records }, 'entries are evicted to make room for the index');
     }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../protocol/config.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { StoreCounts } from '../../protocol/figures.ts';
+import type { ChangeGuard } from '../coherence/coherence.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { JobPool } from '../jobs/job-pool.ts';
 import { Backups } from './backup/backups.ts';
@@ -68,6 +69,8 @@ export interface OpenOptions {
   readonly lost: ReadonlyMap<number, LossCause>;
   /** What is remembered of entries that went while the process has been running. */
   readonly gone: GoneEntries;
+  /** Makes changes known to whoever holds what they change. */
+  readonly guard: ChangeGuard;
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
@@ -138,6 +141,7 @@ export class OpenStore {
         visited,
         lostChanges: lostChanges !== undefined,
         gone: options.gone,
+        guard: options.guard,
       });
       entries.onFailure = options.onFailure;
       const { hasWriter, lost } = options;

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { segmentFileName } from '../../segments/format.ts';
+import { type Coherence, NOBODY_HOLDS } from '../coherence/coherence.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import type { BackupRequest, BackupResult } from './backup/backups.ts';
 import type { EntryStore, Unused } from './entry-store.ts';
@@ -33,6 +34,8 @@ export interface StorageOptions {
   readonly onRetire: (segment: number) => void;
   /** Has every worker seal its segments; awaited before the files are closed. */
   readonly sealAll: () => Promise<void>;
+  /** Has workers drop the records that they hold; left out where they hold none. */
+  readonly coherence?: Coherence;
   /** Whether what works in the background waits for `beginWork`: a start has better things to do. */
   readonly isWorkHeld?: boolean;
 }
@@ -70,6 +73,8 @@ export class Storage {
   /** Segments that the store which failed had given up, and why. */
   #lost: ReadonlyMap<number, LossCause> | undefined;
   #isWorkHeld: boolean;
+  /** Lets workers hold records again, since the store was closed or its index has failed. */
+  #resume: (() => void) | undefined;
   /** Opening and closing take turns. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -85,6 +90,7 @@ export class Storage {
       roomBytes: this.#roomBytes,
       current: () => this.#open,
       isClosed: () => this.#isClosed,
+      guard: options.coherence ?? NOBODY_HOLDS,
       reopen: (release) => this.#reopen(release),
     });
   }
@@ -239,6 +245,7 @@ export class Storage {
       this.#isClosed = true;
       return;
     }
+    await this.#suspendHolding();
     // What has its place in a segment is still committed; nothing new gets one.
     this.#isSealing = true;
     try {
@@ -276,7 +283,7 @@ export class Storage {
     hasWriter: (writer: number) => boolean,
     lost: ReadonlyMap<number, LossCause> = new Map(),
   ): Promise<OpenStore> {
-    const { directory, settings, log, onDrop, onRetire, now } = this.#options;
+    const { directory, settings, log, onDrop, onRetire, now, coherence } = this.#options;
     const open = await OpenStore.open({
       directory,
       settings,
@@ -287,6 +294,7 @@ export class Storage {
       hasWriter,
       lost,
       gone: this.#gone,
+      guard: coherence ?? NOBODY_HOLDS,
       onFailure: () => {
         this.#report.noteFailure();
         this.#healing.begin();
@@ -325,6 +333,7 @@ export class Storage {
       if (this.#isClosed || isHealed) return;
       // Jobs may take a moment to end, in which the failed index can still be read.
       await failed?.stopWork(true);
+      await this.#suspendHolding();
       const opening = this.#openAgain(failed, release);
       const held = Promise.race([opening.catch(() => undefined), sleep(READS_HELD_MS)]);
       this.#reopening = held.then(() => undefined);
@@ -351,6 +360,7 @@ export class Storage {
         this.#open = await this.#start(isAlive, this.#lost);
         // The opening has sealed what they left.
         for (const writer of gone) this.#goneWriters.delete(writer);
+        this.#resumeHolding();
         return;
       } catch (error) {
         if (!isMoreHeld) throw error;
@@ -363,7 +373,18 @@ export class Storage {
     this.#goneWriters.clear();
     this.#unsealed.clear();
     this.#open = await this.#start(() => false);
+    this.#resumeHolding();
     await this.#sealMissed();
+  }
+
+  /** Another index may be opened in place of this one: nobody holds anything of it until then. */
+  async #suspendHolding(): Promise<void> {
+    this.#resume ??= await this.#options.coherence?.suspend();
+  }
+
+  #resumeHolding(): void {
+    this.#resume?.();
+    this.#resume = undefined;
   }
 
   /** Seals of which was heard while the index was being opened. */

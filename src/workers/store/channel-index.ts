@@ -24,6 +24,7 @@ import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WaitingRoom } from '../leases/waiting-room.ts';
 import type { EntryIndex, LeaseAsked, LeaseFound } from './entry-index.ts';
+import type { RecordCache } from './record-cache.ts';
 
 /** A write waits for a place in the lane and for the disk. */
 const WRITE_DEADLINE_MS = 30_000;
@@ -43,15 +44,29 @@ export class ChannelIndex implements EntryIndex {
     this.#channel.notify(Opcode.leaveLease, key, waiter);
   });
 
-  readonly #toLookup = (found: unknown): Buffer | MissReason =>
-    Buffer.isBuffer(found) ? found : (missReason(found) ?? this.#unexpected(Opcode.get));
+  readonly #records: RecordCache | undefined;
 
-  constructor(channel: Channel) {
+  /** What may be held of what is looked up goes into `records`. */
+  constructor(channel: Channel, records?: RecordCache) {
     this.#channel = channel;
+    this.#records = records;
   }
 
   lookUp(key: string): Promise<Buffer | MissReason> {
-    return this.#channel.request(Opcode.get, key).then(this.#toLookup);
+    return this.#channel.requestTaking((found) => this.#take(key, found), Opcode.get, key);
+  }
+
+  /** A record that stands alone may be held; one in an array may not. */
+  #take(key: string, found: unknown): Buffer | MissReason {
+    if (!Array.isArray(found)) {
+      if (Buffer.isBuffer(found)) this.#records?.take(key, found);
+      return this.#toLookup(found, Opcode.get);
+    }
+    return this.#toLookup(found[0], Opcode.get);
+  }
+
+  #toLookup(found: unknown, opcode: OpcodeValue): Buffer | MissReason {
+    return Buffer.isBuffer(found) ? found : (missReason(found) ?? this.#unexpected(opcode));
   }
 
   async lease(key: string, { leaseMs, stale, mayWait }: LeaseAsked): Promise<LeaseFound> {
@@ -64,7 +79,7 @@ export class ChannelIndex implements EntryIndex {
       if (token !== null && typeof token !== 'string') return this.#unexpected(Opcode.lease);
       if (isWaiting !== true) wait?.forget();
       return {
-        found: this.#toLookup(found),
+        found: this.#toLookup(found, Opcode.lease),
         token: token ?? undefined,
         retryAfterMs: this.#number(retryAfterMs, Opcode.lease),
         wait: isWaiting === true ? wait : undefined,

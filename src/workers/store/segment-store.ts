@@ -27,10 +27,12 @@ import type { SegmentLog } from '../../segments/segment-log.ts';
 import type { WarmSet } from '../../segments/warm-set.ts';
 import type { SettledEntry } from '../leases/settled-entry.ts';
 import type { EntryIndex, LeaseFound } from './entry-index.ts';
+import { HeldReads } from './held-reads.ts';
+import type { RecordCache } from './record-cache.ts';
+import { isShown, NO_FRAMING, NOTHING } from './shown.ts';
 import {
   type BodySource,
   type Content,
-  type Framing,
   type Hit,
   type LeasedRead,
   type LeaseRequest,
@@ -47,6 +49,8 @@ export interface SegmentStoreOptions {
   readonly segments: SegmentLog;
   readonly bodies: BodyReader;
   readonly warm: WarmSet<number>;
+  /** What this worker holds of the index; left out where it holds nothing. */
+  readonly records?: RecordCache;
   readonly now: () => number;
   /** Compresses what is stored, where it pays; left out, all is stored as it is given. */
   readonly encoder?: BodyEncoder;
@@ -58,26 +62,20 @@ export interface SegmentStoreOptions {
 const READ_ATTEMPTS_MAX = 4;
 /** An integer that is overwritten this often while it is read is written by too many. */
 const INCREMENT_ATTEMPTS_MAX = 8;
-const EMPTY = Buffer.alloc(0);
-const NO_FRAMING: Framing = { prologue: EMPTY, epilogue: EMPTY };
 const NEVER_SEEN: Miss = { found: false, reason: 'never-seen' };
 const EXPIRED: Miss = { found: false, reason: 'expired' };
-const NOTHING: Content = {
-  byteLength: 0,
-  whole: EMPTY,
-  async *chunks() {},
-  release() {},
-};
 
 export class SegmentStore implements Store {
   readonly #options: SegmentStoreOptions;
   readonly #writer: EntryWriter;
   readonly #bodies: FormReader;
+  readonly #held: HeldReads | undefined;
 
   constructor(options: SegmentStoreOptions) {
-    const { index, segments, bodies, now, encoder } = options;
+    const { index, segments, bodies, now, encoder, records } = options;
     this.#options = options;
     this.#bodies = new FormReader(bodies);
+    this.#held = records && new HeldReads({ records, bodies: this.#bodies, now });
     this.#writer = new EntryWriter({
       segments,
       commit: (...what) => index.commit(...what),
@@ -86,12 +84,17 @@ export class SegmentStore implements Store {
     });
   }
 
-  get(key: string, reading: Reading = {}): Promise<Hit | Miss> {
-    return this.#read(key, reading);
+  get(key: string, reading: Reading = {}): Hit | Promise<Hit | Miss> {
+    const held = this.#held?.read(key, reading);
+    if (held === undefined) return this.#read(key, reading);
+    if (held instanceof Promise) return held.then((hit) => hit ?? this.#read(key, reading));
+    return held;
   }
 
   async getLeased(key: string, reading: Reading, request: LeaseRequest): Promise<LeasedRead> {
     const { leaseMs, waitMs, onWait } = request;
+    const held = await this.#held?.readFresh(key, reading);
+    if (held !== undefined) return { found: held, token: undefined, retryAfterMs: 0 };
     const asked = { leaseMs, stale: reading.stale, mayWait: waitMs > 0 };
     const { wait, ...leased } = await this.#options.index.lease(key, asked);
     const { token, retryAfterMs } = leased;
@@ -302,16 +305,6 @@ export class SegmentStore implements Store {
       if (!(error instanceof BigCacheError)) throw error;
     }
   }
-}
-
-/** Whether a reader who allows this window is shown the record. */
-function isShown(record: EntryRecord, stale: Reading['stale'], nowMs: number): boolean {
-  const { expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs } = record;
-  if (expiresAtMs === 0 || expiresAtMs > nowMs) return true;
-  if (stale === undefined) return false;
-  return (
-    staleWhileRevalidateUntilMs > nowMs || (stale === 'if-error' && staleIfErrorUntilMs > nowMs)
-  );
 }
 
 function isSameBody(one: EntryRecord, other: EntryRecord): boolean {

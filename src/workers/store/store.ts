@@ -108,7 +108,7 @@ export interface Store {
   /**
    * Looks `key` up and reads its body.
    */
-  get(key: string, reading?: Reading): Promise<Hit | Miss>;
+  get(key: string, reading?: Reading): Hit | Miss | Promise<Hit | Miss>;
   /**
    * `get` for many callers of whom one is to make what is missing. On a miss the first is given the lease;
    * the others wait, as far as they may, until the entry is there, or until they are given the lease since

@@ -42,7 +42,10 @@ export function framing(subject: Subject): void {
     const refusing = (): Framing => {
       throw new BigCacheError('KIND_MISMATCH');
     };
-    await rejectsWith(store.get('refused', { frame: refusing }), 'KIND_MISMATCH');
+    const asked = async () => await store.get('refused', { frame: refusing });
+    await rejectsWith(asked(), 'KIND_MISMATCH');
+    // Once more, where a store may have it at hand by now.
+    await rejectsWith(asked(), 'KIND_MISMATCH');
     assertBytes(await read(store, 'refused'), Buffer.from('x'), 'after the refusal');
     assert.equal(unreleased?.() ?? 0, 0);
   });
@@ -117,7 +120,7 @@ export function closing(subject: Subject): void {
     await store.put('kept', RAW_META, Buffer.from('x'));
     await store.close();
     const refused = [
-      store.get('kept'),
+      Promise.resolve(store.get('kept')),
       store.find('kept'),
       store.put('kept', RAW_META, Buffer.from('y')),
       store.put('kept', RAW_META, inPieces(pattern(100), 10)),

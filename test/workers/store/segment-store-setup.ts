@@ -3,8 +3,11 @@
  * between the two.
  */
 
+import { EventEmitter, once } from 'node:events';
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';
+import { Coherence } from '../../../src/primary/coherence/coherence.ts';
+import type { RecordHolder } from '../../../src/primary/coherence/handshake.ts';
 import { openDirectory, type StoreDirectory } from '../../../src/primary/directory/directory.ts';
 import { Storage, type StoreSettings } from '../../../src/primary/store/storage.ts';
 import { OPEN_ACCESS } from '../../../src/protocol/access.ts';
@@ -19,16 +22,20 @@ import { SlabPool } from '../../../src/segments/slabs.ts';
 import { WarmSet } from '../../../src/segments/warm-set.ts';
 import { PrimaryLink } from '../../../src/workers/primary-link.ts';
 import { ChannelIndex } from '../../../src/workers/store/channel-index.ts';
+import { RecordCache } from '../../../src/workers/store/record-cache.ts';
 import { SegmentStore } from '../../../src/workers/store/segment-store.ts';
 import { DEFAULT_CONFIG } from '../../default-config.ts';
 import { noStatistics } from '../../statistics-fixture.ts';
 import { streamPair } from '../../stream-pair.ts';
+
+const RECORD_CACHE_BYTES = 1024 * 1024;
 
 export const SILENT = pino({ level: 'silent' });
 
 /** One worker's end: its store, and how to end it. */
 export interface TestWorker {
   readonly store: SegmentStore;
+  readonly records: RecordCache;
   readonly slabs: SlabPool;
   readonly segments: SegmentLog;
   readonly damaged: string[];
@@ -39,6 +46,7 @@ export interface TestWorker {
 export class TestServer {
   readonly directory: StoreDirectory;
   readonly storage: Storage;
+  readonly #coherence: Coherence;
   readonly #workers: { session: WorkerSession; worker: TestWorker }[];
   readonly #now: () => number;
   readonly #segmentBytes: number;
@@ -46,12 +54,14 @@ export class TestServer {
   private constructor(
     directory: StoreDirectory,
     storage: Storage,
+    coherence: Coherence,
     workers: { session: WorkerSession; worker: TestWorker }[],
     now: () => number,
     segmentBytes: number,
   ) {
     this.directory = directory;
     this.storage = storage;
+    this.#coherence = coherence;
     this.#workers = workers;
     this.#now = now;
     this.#segmentBytes = segmentBytes;
@@ -66,7 +76,9 @@ export class TestServer {
   ): Promise<TestServer> {
     const directory = await openDirectory(path);
     const workers: { session: WorkerSession; worker: TestWorker }[] = [];
+    const coherence = new Coherence();
     const storage = await Storage.open({
+      coherence,
       settings: { ...DEFAULT_CONFIG, segmentBytes, ...settings },
       directory,
       log,
@@ -83,7 +95,7 @@ export class TestServer {
         );
       },
     });
-    return new TestServer(directory, storage, workers, now, segmentBytes);
+    return new TestServer(directory, storage, coherence, workers, now, segmentBytes);
   }
 
   /** Bodies are stored as they are given, unless an encoder says otherwise. */
@@ -91,10 +103,19 @@ export class TestServer {
     const writer = this.#workers.length + 1;
     const { segmentsPath } = this.directory;
     const [primaryEnd, workerEnd] = streamPair();
-    const session = new WorkerSession({
+    const died = new EventEmitter();
+    const holder: RecordHolder = {
+      bit: 1 << (writer - 1),
+      drop: (buckets) => session.dropRecords(buckets),
+      kill: () => undefined,
+      exited: once(died, 'exit').then(() => undefined),
+    };
+    this.#coherence.join(holder);
+    const session: WorkerSession = new WorkerSession({
       stream: primaryEnd,
       welcome: { config: DEFAULT_CONFIG, access: OPEN_ACCESS, segmentsPath, writer, version: '0' },
       opened: Promise.resolve(this.storage),
+      holding: { coherence: this.#coherence, holder },
       sumCounters: async () => newCounters(),
       sumStatistics: async () => noStatistics(),
       log: SILENT,
@@ -103,7 +124,10 @@ export class TestServer {
         onReport: () => undefined,
         onSavings: () => undefined,
         onTally: () => undefined,
-        onClose: () => undefined,
+        onClose: () => {
+          this.#coherence.leave(holder);
+          died.emit('exit');
+        },
       },
     });
     const worker = connectWorker(workerEnd, segmentsPath, {
@@ -141,7 +165,8 @@ function connectWorker(
   { writer, now, segmentBytes, encoder }: WorkerSettings,
 ): TestWorker {
   const link = new PrimaryLink(stream);
-  const index = new ChannelIndex(link.channel);
+  const records = new RecordCache(RECORD_CACHE_BYTES);
+  const index = new ChannelIndex(link.channel, records);
   const segments = new SegmentLog({
     directory: segmentsPath,
     segmentBytes,
@@ -162,6 +187,7 @@ function connectWorker(
     segments,
     bodies: new BodyReader(descriptors, slabs, warm),
     warm,
+    records,
     now,
     ...(encoder === undefined ? {} : { encoder }),
     onDamage: (key, what) => damaged.push(`${what} of ${key}`),
@@ -180,7 +206,9 @@ function connectWorker(
     leaseGranted: (key, waiter, token) => index.leaseGranted(key, waiter, token),
     leaseSettled: (key, record) => index.waiting.settled(key, record),
     takeAccess: () => undefined,
+    dropRecords: (buckets) => records.drop(buckets),
+    takeHits: (max) => records.takeHits(max),
     primaryGone: () => descriptors.closeAll(),
   });
-  return { store, slabs, segments, damaged, die: () => link.channel.destroy() };
+  return { store, records, slabs, segments, damaged, die: () => link.channel.destroy() };
 }

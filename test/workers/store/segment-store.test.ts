@@ -335,7 +335,7 @@ describe('the store of a worker', () => {
     await store.checkWritable();
     await store.close();
     const isClosed = (error: BigCacheError): boolean => error.code === 'STORE_CLOSED';
-    await assert.rejects(store.get('page'), isClosed);
+    await assert.rejects(async () => await store.get('page'), isClosed);
     await assert.rejects(store.put('page', RAW, Buffer.from('x')), isClosed);
     await assert.rejects(store.delete('page'), isClosed);
     await assert.rejects(store.deletePrefix('p'), isClosed);

@@ -49,7 +49,12 @@ export class Visited {
 
   /** Notes that the entry was read. */
   mark(key: string): void {
-    const position = hashKey(key) >>> HASH_SHIFT;
+    this.markHash(hashKey(key));
+  }
+
+  /** `mark` for the key of this hash. */
+  markHash(hash: number): void {
+    const position = hash >>> HASH_SHIFT;
     const at = position >>> 3;
     const bit = 1 << (position & 7);
     const byte = this.#bits[at] as number;

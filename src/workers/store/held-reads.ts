@@ -1,0 +1,107 @@
+/**
+ * Reads of entries whose records the worker holds: nothing is asked of the primary, and where the body is
+ * surely in memory nothing is waited for.
+ */
+import type { EntryRecord } from '../../protocol/record.ts';
+import { memoryContent } from '../../segments/body-content.ts';
+import type { FormReader } from '../../segments/compression/form-reader.ts';
+import { SegmentDamage } from '../../segments/faults.ts';
+import { HELD_BODY_BYTES_MAX, type HeldRecord, type RecordCache } from './record-cache.ts';
+import { isShown, NO_FRAMING, NOTHING } from './shown.ts';
+import { type Content, type Framing, type Hit, NO_BODY, type Reading } from './store.ts';
+
+export interface HeldReadsOptions {
+  readonly records: RecordCache;
+  readonly bodies: FormReader;
+  readonly now: () => number;
+}
+
+export class HeldReads {
+  readonly #records: RecordCache;
+  readonly #bodies: FormReader;
+  readonly #now: () => number;
+
+  constructor({ records, bodies, now }: HeldReadsOptions) {
+    this.#records = records;
+    this.#bodies = bodies;
+    this.#now = now;
+  }
+
+  /** The entry, if its record is held and is to be shown; undefined otherwise: the primary is asked then. */
+  read(key: string, reading: Reading): Hit | Promise<Hit | undefined> | undefined {
+    return this.#read(key, reading, reading.stale);
+  }
+
+  /** `read` that shows nothing stale: with that the primary may give a lease. */
+  readFresh(key: string, reading: Reading): Hit | Promise<Hit | undefined> | undefined {
+    return this.#read(key, reading, undefined);
+  }
+
+  #read(
+    key: string,
+    reading: Reading,
+    stale: Reading['stale'],
+  ): Hit | Promise<Hit | undefined> | undefined {
+    const held = this.#records.get(key);
+    const record = held && this.#records.recordOf(held);
+    if (held === undefined || record === undefined) return undefined;
+    if (!isShown(record, stale, this.#now())) {
+      this.#records.remove(held);
+      return undefined;
+    }
+    const framing = reading.frame?.(record) ?? NO_FRAMING;
+    this.#records.noteHit(held);
+    if (framing === NO_BODY) return { found: true, record, content: NOTHING };
+    if (held.body !== undefined) {
+      return { found: true, record, content: memoryContent(held.body, framing) };
+    }
+    return this.#open(held, record, framing);
+  }
+
+  #open(
+    held: HeldRecord,
+    record: EntryRecord,
+    framing: Framing,
+  ): Hit | Promise<Hit | undefined> | undefined {
+    try {
+      const opened = this.#bodies.open(record, framing);
+      if (opened instanceof Promise) return this.#opened(held, record, opened);
+      this.#keepBody(held, record, framing, opened);
+      return { found: true, record, content: opened };
+    } catch (error) {
+      return this.#damaged(held, error);
+    }
+  }
+
+  async #opened(
+    held: HeldRecord,
+    record: EntryRecord,
+    opened: Promise<Content>,
+  ): Promise<Hit | undefined> {
+    try {
+      return { found: true, record, content: await opened };
+    } catch (error) {
+      return this.#damaged(held, error);
+    }
+  }
+
+  /** Its segment is gone, since it was moved or evicted; or it is damaged, which is found out again. */
+  #damaged(held: HeldRecord, error: unknown): undefined {
+    if (!(error instanceof SegmentDamage)) throw error;
+    this.#records.remove(held);
+    return undefined;
+  }
+
+  /** A short body that is stored as it is shown stays with its record. */
+  #keepBody(
+    held: HeldRecord,
+    { plainBytes, contentEncoding, inlineBody }: EntryRecord,
+    framing: Framing,
+    { whole }: Content,
+  ): void {
+    if (plainBytes > HELD_BODY_BYTES_MAX || contentEncoding !== null) return;
+    if (whole === undefined || framing.range !== undefined || inlineBody !== undefined) return;
+    const from = framing.prologue.length;
+    this.#records.keepBody(held, Buffer.from(whole.subarray(from, from + plainBytes)));
+  }
+}
