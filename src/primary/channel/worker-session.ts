@@ -9,20 +9,15 @@ import { type Counters, countersFromList, countersToList } from '../../protocol/
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type Explanation, explanationToWire } from '../../protocol/explanation.ts';
 import { figuresFromList, PROCESS_FIGURES, type ProcessFigures } from '../../protocol/figures.ts';
-import { bucketOf } from '../../protocol/key-hash.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
 import { orderOf, reportToList } from '../../protocol/purge.ts';
 import { Savings } from '../../protocol/savings.ts';
 import { type Statistics, statisticsToList, type Tally } from '../../protocol/statistics.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
-import { toStoreError } from '../../segments/faults.ts';
-import type { Coherence } from '../coherence/coherence.ts';
-import type { RecordHolder } from '../coherence/handshake.ts';
-import type { Lookup } from '../store/entry-store.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
-import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 import { increment, listEntries } from './entry-requests.ts';
+import { asReadError, type Holding, Lookups } from './lookups.ts';
 
 /** What the session tells about its worker. */
 export interface SessionEvents {
@@ -38,8 +33,6 @@ export interface SessionEvents {
 
 /** Whoever asks decides earlier. */
 const DROP_RECORDS_MS = 60_000;
-/** The mark of what nobody holds. */
-const NOTHING_HELD = 0;
 
 export interface SessionOptions {
   readonly stream: Duplex;
@@ -54,22 +47,13 @@ export interface SessionOptions {
   readonly log: Logger;
 }
 
-/** A worker that holds records, and who has them dropped. */
-export interface Holding {
-  readonly coherence: Pick<Coherence, 'register' | 'mayHold'>;
-  readonly holder: RecordHolder;
-}
-
 type Handler = (session: WorkerSession, fields: readonly unknown[]) => unknown;
 
 export class WorkerSession implements Waiting {
   readonly #options: SessionOptions;
   readonly #channel: Channel;
   #storage: Storage | undefined;
-  /** The lookups of the frame that is being read: they share one read of the index. */
-  #lookups: IncomingRequest[] = [];
-  /** The same of those that ask for a lease. */
-  #leaseRequests: IncomingRequest[] = [];
+  readonly #lookups: Lookups;
   #isClosed = false;
   #awaitsStore = false;
   #welcome: Welcome;
@@ -83,13 +67,17 @@ export class WorkerSession implements Waiting {
     void options.opened.then((storage) => {
       this.#storage = storage;
     });
+    this.#lookups = new Lookups({
+      storage: () => this.storage,
+      holding: options.holding,
+      // A worker that has died while the index was read waits for nothing any more.
+      waiting: () => (this.#isClosed ? undefined : this),
+      log: options.log,
+    });
     this.#channel = new Channel(options.stream, {
       onRequest: (request) => this.#serve(request),
       onNotice: (opcode, fields) => this.#notice(opcode, fields),
-      onFrameEnd: () => {
-        this.#lookUp();
-        this.#lease();
-      },
+      onFrameEnd: () => this.#lookups.answer(),
       onClose: (error) => this.#closed(error),
     });
   }
@@ -215,14 +203,7 @@ export class WorkerSession implements Waiting {
   }
 
   #serve(request: IncomingRequest): void {
-    if (request.opcode === Opcode.get) {
-      this.#lookups.push(request);
-      return;
-    }
-    if (request.opcode === Opcode.lease) {
-      this.#leaseRequests.push(request);
-      return;
-    }
+    if (this.#lookups.take(request)) return;
     const handler = HANDLERS[request.opcode];
     if (handler === undefined) {
       request.fail(new BigCacheError('INTERNAL'));
@@ -248,108 +229,6 @@ export class WorkerSession implements Waiting {
       }
       request.fail(error);
     }
-  }
-
-  #lookUp(): void {
-    if (this.#lookups.length === 0) return;
-    const requests = this.#lookups;
-    this.#lookups = [];
-    const { readable } = this.storage;
-    if (readable !== undefined) {
-      void readable.then(() => this.#answerCold(requests));
-      return;
-    }
-    const cold = this.#answerWarm(requests);
-    if (cold.length > 0) void this.#answerCold(cold);
-  }
-
-  /** Answers what can be looked up without leaving the event loop; gives the rest back. */
-  #answerWarm(requests: readonly IncomingRequest[]): IncomingRequest[] {
-    const cold: IncomingRequest[] = [];
-    for (const request of requests) {
-      try {
-        const key = request.fields[0] as string;
-        const mark = this.#register(key);
-        const found = this.storage.entries.lookUpWarm(key);
-        if (found === undefined) cold.push(request);
-        else request.reply(this.#shown(key, found, mark));
-      } catch (error) {
-        request.fail(asReadError(error));
-      }
-    }
-    return cold;
-  }
-
-  async #answerCold(requests: readonly IncomingRequest[]): Promise<void> {
-    try {
-      const keys = requests.map(({ fields }) => fields[0] as string);
-      const marks = keys.map((key) => this.#register(key));
-      const found = await this.storage.entries.lookUp(keys);
-      keys.forEach((key, at) => {
-        requests[at]?.reply(this.#shown(key, found[at] as Lookup, marks[at] as number));
-      });
-    } catch (error) {
-      const failure = asReadError(error);
-      this.#options.log.error({ err: error }, 'the index cannot be read');
-      for (const request of requests) request.fail(failure);
-    }
-  }
-
-  /** Before the record is read: from now on the worker may hold it. */
-  #register(key: string): number {
-    const { holding } = this.#options;
-    return holding === undefined
-      ? NOTHING_HELD
-      : holding.coherence.register(holding.holder, bucketOf(key));
-  }
-
-  /** A record that stands alone may be held by the worker; one in an array may not. */
-  #shown(key: string, found: Lookup, mark: number): unknown {
-    const { holding } = this.#options;
-    if (holding === undefined || typeof found === 'number') return found;
-    return holding.coherence.mayHold(bucketOf(key), mark) ? found : [found];
-  }
-
-  #lease(): void {
-    if (this.#leaseRequests.length === 0) return;
-    const requests = this.#leaseRequests;
-    this.#leaseRequests = [];
-    void this.#answerLeases(requests);
-  }
-
-  /** As for lookups: at once what can be, the rest with one read of the index. */
-  async #answerLeases(requests: readonly IncomingRequest[]): Promise<void> {
-    const { storage } = this;
-    try {
-      if (storage.readable !== undefined) await storage.readable;
-      const asked = requests.map(({ fields }) => this.#leaseAsked(fields));
-      const warm = leaseWarm(storage.entries, asked);
-      const cold: IncomingRequest[] = [];
-      requests.forEach((request, at) => {
-        if (warm[at] === undefined) cold.push(request);
-        else request.reply(warm[at]);
-      });
-      if (cold.length === 0) return;
-      const coldAsked = cold.map(({ fields }) => this.#leaseAsked(fields));
-      const found = await leaseCold(storage.entries, coldAsked);
-      cold.forEach((request, at) => {
-        request.reply(found[at]);
-      });
-    } catch (error) {
-      const failure = asReadError(error);
-      if (failure !== error) this.#options.log.error({ err: error }, 'the index cannot be read');
-      for (const request of requests) request.fail(failure);
-    }
-  }
-
-  #leaseAsked([key, leaseMs, stale, waiter]: readonly unknown[]): LeaseAsked {
-    return {
-      key: key as string,
-      leaseMs: leaseMs as number,
-      stale: stale as number,
-      // A worker that has died while the index was read waits for nothing any more.
-      waiter: waiter === 0 || this.#isClosed ? undefined : { at: this, id: waiter as number },
-    };
   }
 
   #leave([key, waiter]: readonly unknown[]): void {
@@ -437,8 +316,3 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.increment]: (session, fields) => increment(session.storage.entries, fields),
   [Opcode.listEntries]: (session, fields) => listEntries(session.storage.entries, fields),
 };
-
-function asReadError(error: unknown): BigCacheError {
-  const converted = toStoreError(error);
-  return converted instanceof BigCacheError ? converted : new BigCacheError('STORE_FAILED');
-}
