@@ -147,34 +147,50 @@ describe('an index is made anew', () => {
 });
 
 describe('what comes back', () => {
-  it('is stale unless it is trusted: expired for this version, with how long it may be served', async (t) => {
+  it('is stale unless it is trusted, and shown to those alone who take stale entries on errors', async (t) => {
     const path = await temporaryDirectory(t);
     const nowMs = Date.now();
     const inAnHour = { ...RAW_META, expiresAtMs: nowMs + 3_600_000 };
+    const inTwoHoursMs = nowMs + 7_200_000;
     await filledStore(path, async ({ store }) => {
       await store.put('for ever', RAW_META, pattern(10));
+      await store.put('deleted', RAW_META, pattern(10));
+      await store.delete('deleted');
       await store.put('for an hour', inAnHour, pattern(20));
-      await store.put('over', { ...RAW_META, expiresAtMs: nowMs - 1 }, pattern(20));
+      const over = { ...RAW_META, expiresAtMs: nowMs - 1 };
+      await store.put('over', over, pattern(20));
+      const window = { staleWhileRevalidateUntilMs: inTwoHoursMs };
+      await store.put('stale before', { ...over, ...window }, pattern(20));
     });
     const result = await rebuild(path, false);
-    assert.deepEqual([result.entries, result.expired], [3, 1]);
+    assert.deepEqual([result.entries, result.expired], [5, 2]);
     const forEver = await recordIn(path, 'for ever');
     assert.ok(forEver.expiresAtMs >= nowMs && forEver.expiresAtMs <= Date.now());
-    assert.equal(forEver.staleWhileRevalidateUntilMs, Number.MAX_SAFE_INTEGER);
+    assert.equal(forEver.staleWhileRevalidateUntilMs, 0);
     assert.equal(forEver.staleIfErrorUntilMs, Number.MAX_SAFE_INTEGER);
     const forAnHour = await recordIn(path, 'for an hour');
     assert.equal(forAnHour.expiresAtMs, forEver.expiresAtMs);
-    assert.equal(forAnHour.staleWhileRevalidateUntilMs, inAnHour.expiresAtMs);
+    assert.equal(forAnHour.staleIfErrorUntilMs, inAnHour.expiresAtMs);
+    const before = await recordIn(path, 'stale before');
+    assert.deepEqual(
+      [before.staleWhileRevalidateUntilMs, before.staleIfErrorUntilMs],
+      [0, inTwoHoursMs],
+    );
     const over = await recordIn(path, 'over');
     assert.deepEqual([over.expiresAtMs, over.staleIfErrorUntilMs], [nowMs - 1, 0]);
     await filledStore(path, async ({ store }) => {
-      const miss = await store.get('for ever');
-      assert.deepEqual(miss, { found: false, reason: 'expired' });
+      for (const key of ['for ever', 'deleted', 'stale before']) {
+        const miss = await store.get(key, { stale: 'while-revalidate' });
+        assert.deepEqual(miss, { found: false, reason: 'expired' }, key);
+        const hit = await store.get(key, { stale: 'if-error' });
+        assert.ok(hit.found, key);
+        hit.content.release();
+      }
     });
     await isSound(path);
-    assert.match(report(result), /3 entries in the new index of .*, 1 of them expired/);
-    assert.match(report(result), /run it again with --trust before that start/);
-    assert.equal((await rebuild(path, true)).expired, 1);
+    assert.match(report(result), /5 entries in the new index of .*, 2 of them expired/);
+    assert.match(report(result), /run it again\nwith --trust before the next start/);
+    assert.equal((await rebuild(path, true)).expired, 2);
     assert.deepEqual(
       [...(await readAll(path, ['for ever', 'for an hour', 'over'])).keys()],
       ['for ever', 'for an hour'],
