@@ -362,7 +362,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     explanationToWire(await session.explain(key as string)),
   [Opcode.touch]: (session, [key, ttlMs]) =>
     session.storage.entries.touch(key as string, ttlMs as number),
-  [Opcode.increment]: (session, fields) => increment(session.storage.entries, fields),
+  [Opcode.increment]: (session, fields) => increment(session.storage, fields),
   [Opcode.listEntries]: (session, fields) => listEntries(session.storage.entries, fields),
 };
 

@@ -100,10 +100,6 @@ export class EntryStore {
     return this.#judge.lost;
   }
 
-  isLost(segment: number): boolean {
-    return this.#judge.lost.has(segment);
-  }
-
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
   async lookUp(keys: readonly string[]): Promise<Lookup[]> {
     const records = await readRecords(this.#index, keys);
@@ -169,9 +165,14 @@ export class EntryStore {
     return this.#run(counterOperations.touch(key, ttlMs, this));
   }
 
-  /** See counter-operations.ts. Rejects with NOT_AN_INTEGER and COUNTER_OVERFLOW. */
-  increment(key: string, order: CounterOrder, seen?: SeenInteger): Promise<Incremented> {
-    return this.#run(counterOperations.increment(key, order, seen, this));
+  /** See counter-operations.ts. Rejects with NOT_AN_INTEGER, COUNTER_OVERFLOW and DISK_FULL. */
+  increment(
+    key: string,
+    order: CounterOrder,
+    seen?: SeenInteger,
+    hasRoom = true,
+  ): Promise<Incremented> {
+    return this.#run(counterOperations.increment(key, order, seen, { losses: this, hasRoom }));
   }
 
   /** Removes these records unless they were written since; answers how many it removed. */

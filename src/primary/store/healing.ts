@@ -142,7 +142,7 @@ export class Healing {
     const givers = roomGivers(directory.segmentsPath, entries.segments.values());
     for await (const { id, records } of givers) {
       if (await room.hold()) return;
-      if (entries.isLost(id)) continue;
+      if (entries.lost.has(id)) continue;
       await this.#nameEntriesOf(id);
       entries.noteLost(id);
       await deadSegments.unlink(id);

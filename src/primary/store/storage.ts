@@ -174,6 +174,11 @@ export class Storage {
     }
   }
 
+  /** Whether the index may grow by what no grant of a segment bounds. Throws as `entries` does. */
+  get hasRoom(): boolean {
+    return this.#opened().space.missingFor(0) <= 0;
+  }
+
   /** Purges. Throws as `entries` does. */
   get purging(): Purging {
     return this.#opened().purging;
