@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export const Opcode = {
   // Answers, both ways.
@@ -37,6 +37,7 @@ export const Opcode = {
   checkWritable: 28,
   extendSegment: 29,
   // Leases; granted and settled come from the primary, the others from the worker.
+  checkLease: 39,
   lease: 40,
   putLeased: 41,
   releaseLease: 42,

@@ -16,7 +16,7 @@ import { type Statistics, statisticsToList, type Tally } from '../../protocol/st
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
-import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
+import { checkToken, type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 import { increment, listEntries } from './entry-requests.ts';
 
@@ -330,6 +330,10 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
       token as string,
     );
     return [version, created];
+  },
+  [Opcode.checkLease]: (session, [key, token]) => {
+    checkToken(session.storage.entries, key as string, token as string);
+    return true;
   },
   [Opcode.releaseLease]: (session, [key, token]) =>
     session.storage.entries.leases.release(key as string, token as string),

@@ -201,6 +201,9 @@ export class SegmentStore implements Store {
     const guard = only === undefined ? undefined : () => this.#conditionOf(key, only);
     // A long body is not taken in for a write that is refused anyhow.
     await guard?.();
+    if (leaseToken !== undefined && !Buffer.isBuffer(body)) {
+      await this.#options.index.checkLease(key, leaseToken);
+    }
     const written = await this.#writer.write(key, meta, body, guard, leaseToken);
     const { version, created, placed, plainBytes, contentHash } = written;
     // What was written just now is in the page cache.
