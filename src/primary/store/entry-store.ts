@@ -20,6 +20,7 @@ import type { GoneEntries } from './purges/gone-entries.ts';
 import * as purgeOperations from './purges/purge-operations.ts';
 import type { Purge } from './purges/purges.ts';
 import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
+import * as segmentOperations from './segment-operations.ts';
 import type { LossCause, SegmentStats } from './segment-stats.ts';
 import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
@@ -308,30 +309,30 @@ export class EntryStore {
 
   /** Grants a new segment that may grow to `bytes`. REQUIRES: there is room for it. */
   grantSegment(writer: number, bytes = 0): Promise<number> {
-    return this.#run(operations.grantSegment(writer, bytes));
+    return this.#run(segmentOperations.grantSegment(writer, bytes));
   }
 
   extendSegment(writer: number, id: number, bytes: number): Promise<void> {
-    return this.#run(operations.extendSegment(writer, id, bytes));
+    return this.#run(segmentOperations.extendSegment(writer, id, bytes));
   }
 
   sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
-    return this.#run(operations.sealSegment(writer, id, fileBytes));
+    return this.#run(segmentOperations.sealSegment(writer, id, fileBytes));
   }
 
   /** Seals these segments, whoever writes them, at the size that they may have reached. */
   sealSegments(ids: readonly number[]): Promise<void> {
-    return this.#run(operations.sealSegments(ids));
+    return this.#run(segmentOperations.sealSegments(ids));
   }
 
   /** Seals whatever a worker left open when it died; answers which segments. */
   sealSegmentsOf(writer: number): Promise<readonly number[]> {
-    return this.#run(operations.sealSegmentsOf(writer));
+    return this.#run(segmentOperations.sealSegmentsOf(writer));
   }
 
   /** Seals segments whose writers are gone, and corrects the sizes of others. */
   settleSegments(sizes: ReadonlyMap<number, number>): Promise<void> {
-    return this.#run(operations.settleSegments(sizes));
+    return this.#run(segmentOperations.settleSegments(sizes));
   }
 
   /** Lets records point to copies; answers the moves that were refused. On disk when it resolves. */
@@ -352,20 +353,20 @@ export class EntryStore {
 
   /** Gives a segment of copies the place of the segment that they come from. */
   placeSegment(id: number, agedFromMs: number): Promise<void> {
-    return this.#run(operations.placeSegment(id, agedFromMs));
+    return this.#run(segmentOperations.placeSegment(id, agedFromMs));
   }
 
   markDropping(id: number): Promise<boolean> {
-    return this.#run(operations.markDropping(id));
+    return this.#run(segmentOperations.markDropping(id));
   }
 
   /** Corrects the counters of a sealed segment. REQUIRES: no record points into it. */
   emptySegment(id: number): Promise<void> {
-    return this.#run(operations.emptySegment(id));
+    return this.#run(segmentOperations.emptySegment(id));
   }
 
   forgetSegment(id: number): Promise<void> {
-    return this.#run(operations.forgetSegment(id));
+    return this.#run(segmentOperations.forgetSegment(id));
   }
 
   /** Runs `work` between two batches of the write lane; see WriteLane. */
