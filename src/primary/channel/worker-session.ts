@@ -16,7 +16,7 @@ import { type Statistics, statisticsToList, type Tally } from '../../protocol/st
 import type { Welcome } from '../../protocol/welcome.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
-import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
+import { checkToken, type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 import { increment, listEntries } from './entry-requests.ts';
 
@@ -358,6 +358,10 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     );
     return [version, created];
   },
+  [Opcode.checkLease]: (session, [key, token]) => {
+    checkToken(session.storage.entries, key as string, token as string);
+    return true;
+  },
   [Opcode.releaseLease]: (session, [key, token]) =>
     session.storage.entries.leases.release(key as string, token as string),
   [Opcode.sumStatistics]: (session) => session.sumStatistics(),
@@ -389,7 +393,7 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     explanationToWire(await session.explain(key as string)),
   [Opcode.touch]: (session, [key, ttlMs]) =>
     session.storage.entries.touch(key as string, ttlMs as number),
-  [Opcode.increment]: (session, fields) => increment(session.storage.entries, fields),
+  [Opcode.increment]: (session, fields) => increment(session.storage, fields),
   [Opcode.listEntries]: (session, fields) => listEntries(session.storage.entries, fields),
 };
 
