@@ -40,6 +40,7 @@ export const Opcode = {
   checkWritable: 28,
   extendSegment: 29,
   // Leases; granted and settled come from the primary, the others from the worker.
+  checkLease: 39,
   lease: 40,
   putLeased: 41,
   releaseLease: 42,

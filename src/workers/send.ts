@@ -3,9 +3,10 @@
  * small ones at once, the body of an entry with its slab given back exactly once. A client that
  * takes nothing of its answer is cut by the timeout of its connection.
  */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import { BigCacheError } from '../protocol/errors.ts';
+import { SegmentDamage } from '../segments/faults.ts';
 import type { Content } from './store/store.ts';
 import { whenClosed } from './turns.ts';
 
@@ -62,7 +63,9 @@ export function sendPieces(
 }
 
 /** Each chunk is only valid until the next is asked for, so each is waited for. */
-async function sendChunks(raw: ServerResponse, socket: Socket, content: Content): Promise<void> {
+async function sendChunks(reply: FastifyReply, content: Content): Promise<void> {
+  const { raw, request } = reply;
+  const { socket } = request.raw;
   let isClosed = false;
   let wake = (): void => {};
   whenClosed(raw, socket, () => {
@@ -79,7 +82,12 @@ async function sendChunks(raw: ServerResponse, socket: Socket, content: Content)
       if (isClosed) return;
     }
     raw.end();
-  } catch {
+  } catch (error) {
+    // Damage is told by who opened the content; a client that has left is no fault.
+    if (!isClosed && !(error instanceof SegmentDamage)) {
+      const fault = error instanceof BigCacheError ? (error.cause ?? error) : error;
+      reply.server.faults.note(fault, { requestId: request.id, method: request.method });
+    }
     // The head is out, so a cut connection is all that says "damaged" (RFC 9112 section 8).
     socket.destroy();
   } finally {
@@ -115,7 +123,7 @@ export function sendContent(
     return;
   }
   if (content.whole === undefined) {
-    void sendChunks(raw, socket, content);
+    void sendChunks(reply, content);
     return;
   }
   whenClosed(raw, socket, () => content.release());

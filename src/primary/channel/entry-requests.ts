@@ -5,17 +5,21 @@
 import { incrementedToWire, integerOf } from '../../protocol/counter.ts';
 import { pageToWire } from '../../protocol/listing.ts';
 import type { EntryStore } from '../store/entry-store.ts';
+import type { Storage } from '../store/storage.ts';
 
 type Fields = readonly unknown[];
 
 /** Rejects as a write does, with NOT_AN_INTEGER and with COUNTER_OVERFLOW. */
-export async function increment(entries: EntryStore, fields: Fields): Promise<unknown> {
+export async function increment(
+  { entries, hasRoom }: Pick<Storage, 'entries' | 'hasRoom'>,
+  fields: Fields,
+): Promise<unknown> {
   const [key, by, initial, ttlMs, seen] = fields;
   const order = { by: integer(by), initial: integer(initial), ttlMs: ttlMs as number };
   const read = Array.isArray(seen)
     ? { version: seen[0] as number, value: integer(seen[1]) }
     : undefined;
-  return incrementedToWire(await entries.increment(key as string, order, read));
+  return incrementedToWire(await entries.increment(key as string, order, read, hasRoom));
 }
 
 /** Rejects as a read does. */

@@ -15,6 +15,7 @@ import { Savings } from '../../protocol/savings.ts';
 import { type Statistics, statisticsToList, type Tally } from '../../protocol/statistics.ts';
 import type { Welcome } from '../../protocol/welcome.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
+import { checkToken } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 import { increment, listEntries } from './entry-requests.ts';
 import { asReadError, type Holding, Lookups } from './lookups.ts';
@@ -282,6 +283,10 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     );
     return [version, created];
   },
+  [Opcode.checkLease]: (session, [key, token]) => {
+    checkToken(session.storage.entries, key as string, token as string);
+    return true;
+  },
   [Opcode.releaseLease]: (session, [key, token]) =>
     session.storage.entries.leases.release(key as string, token as string),
   [Opcode.sumStatistics]: (session) => session.sumStatistics(),
@@ -313,6 +318,6 @@ const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
     explanationToWire(await session.explain(key as string)),
   [Opcode.touch]: (session, [key, ttlMs]) =>
     session.storage.entries.touch(key as string, ttlMs as number),
-  [Opcode.increment]: (session, fields) => increment(session.storage.entries, fields),
+  [Opcode.increment]: (session, fields) => increment(session.storage, fields),
   [Opcode.listEntries]: (session, fields) => listEntries(session.storage.entries, fields),
 };

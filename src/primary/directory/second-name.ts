@@ -2,7 +2,8 @@
  * A second name for a file, which costs no space, where the file system allows it.
  */
 import { constants } from 'node:fs';
-import { copyFile, link } from 'node:fs/promises';
+import { copyFile, link, stat } from 'node:fs/promises';
+import { unlessMissing } from './absent.ts';
 
 /** What the system answers where there can be no second name. */
 const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV', 'EMLINK', 'EACCES']);
@@ -20,4 +21,10 @@ export async function linkOrCopy(source: string, target: string): Promise<void> 
     if (!isNoLink(error)) throw error;
     await copyFile(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   }
+}
+
+/** Whether the file has another name, by which its bytes stay on the disk when this one goes. */
+export async function hasSecondName(path: string): Promise<boolean> {
+  const found = await stat(path).catch(unlessMissing);
+  return found !== undefined && found.nlink > 1;
 }

@@ -38,20 +38,31 @@ export function touch(key: string, ttlMs: number, losses: Losses): LaneOperation
   };
 }
 
+/** What an increment is judged by beside the entry itself. */
+export interface CounterNeeds {
+  readonly losses: Losses;
+  /**
+   * Whether there is room for one more record. Counters lie in the index, where nothing is evicted, so
+   * nothing else would bound them.
+   */
+  readonly hasRoom: boolean;
+}
+
 /**
  * Adds to a counter, or makes it where there is no fresh entry. Where the body of the entry is in a segment,
  * nothing is done unless `seen` is what a worker has read there. Refused with NOT_AN_INTEGER and
- * COUNTER_OVERFLOW.
+ * COUNTER_OVERFLOW, and with DISK_FULL where a record more is needed than there is room for.
  */
 export function increment(
   key: string,
   order: CounterOrder,
   seen: SeenInteger | undefined,
-  losses: Losses,
+  { losses, hasRoom }: CounterNeeds,
 ): LaneOperation<Incremented> {
   return {
     keys: [key],
     apply: (transaction) => {
+      if (!hasRoom && transaction.record(key) === undefined) throw new BigCacheError('DISK_FULL');
       const record = freshRecord(transaction, key, losses);
       const standing = record === undefined ? order.initial : integerIn(record, seen);
       if (standing === undefined) return { value: undefined, version: record?.version ?? 0 };

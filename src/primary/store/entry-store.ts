@@ -1,30 +1,27 @@
 /**
  * What is true: the entries of the store, as the primary serves them to the workers. Reads go to the
- * index and are judged here; every change passes the write lane.
+ * index and are judged here; every change passes the write lane, by its name in store-changes.ts.
  */
-import type { CounterOrder, Incremented, SeenInteger } from '../../protocol/counter.ts';
 import type { Explanation } from '../../protocol/explanation.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type ChangeGuard, NOBODY_HOLDS } from '../coherence/coherence.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
-import * as counterOperations from './counter-operations.ts';
 import type { Index } from './index/index-files.ts';
 import { readRecordSync, readRecords } from './index/record-reads.ts';
 import { Judge, type Lookup } from './judge.ts';
 import type { LeaseTable } from './leases/lease-table.ts';
 import { MissedKeys } from './leases/missed-keys.ts';
 import { Listing } from './listing.ts';
-import * as operations from './operations.ts';
+import { commit } from './operations.ts';
 import type { GoneEntries } from './purges/gone-entries.ts';
-import * as purgeOperations from './purges/purge-operations.ts';
 import type { Purge } from './purges/purges.ts';
-import { type NotedCounts, noteCounts, type Recounted } from './recounted.ts';
+import { type NotedCounts, noteCounts } from './recounted.ts';
 import type { LossCause, SegmentStats } from './segment-stats.ts';
-import type { Visited } from './space/visited.ts';
 import { loadState, type StoreState } from './state.ts';
-import { type LaneOperation, WriteLane } from './write-lane.ts';
+import { StoreChanges, type StoreChangesOptions } from './store-changes.ts';
+import { WriteLane } from './write-lane.ts';
 
 export type { Lookup } from './judge.ts';
 
@@ -37,52 +34,45 @@ export interface Unused {
 /** So the memory of warm keys stays below 2 x 50,000 x 256 characters. */
 const WARM_KEY_LENGTH_MAX = 256;
 
-/** Told which entries are read and written. */
-type EntryVisits = Pick<Visited, 'mark' | 'markHash' | 'clear'>;
-
 export interface EntryStoreOptions {
   readonly now: () => number;
   readonly barrier: Barrier;
   /** Whether part of the index's log was lost. */
   readonly lostChanges: boolean;
-  readonly visited: EntryVisits | undefined;
+  /** Told which entries are read and written. */
+  readonly visited: StoreChangesOptions['visited'];
   /** Makes changes known to whoever holds what they change. */
   readonly guard: ChangeGuard;
   /** What is remembered of entries that went, where that outlives this store. */
   readonly gone: GoneEntries;
 }
 
-export class EntryStore {
+/** What it is made of. */
+interface Loaded {
+  readonly index: Index;
+  readonly state: StoreState;
+  readonly now: () => number;
+}
+
+export class EntryStore extends StoreChanges {
   readonly #index: Index;
   readonly #state: StoreState;
   readonly #lane: WriteLane;
   readonly #now: () => number;
-  readonly #barrier: Barrier;
-  readonly #guard: ChangeGuard;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
   readonly #missed = new MissedKeys();
   readonly #judge: Judge;
   readonly listing: Listing;
-  readonly #visited: EntryVisits | undefined;
 
-  private constructor(
-    index: Index,
-    state: StoreState,
-    now: () => number,
-    barrier: Barrier,
-    visited: EntryVisits | undefined,
-    guard: ChangeGuard,
-  ) {
-    this.#guard = guard;
+  private constructor({ index, state, now }: Loaded, changes: StoreChangesOptions) {
+    super(changes);
     this.#index = index;
     this.#state = state;
     this.#now = now;
-    this.#barrier = barrier;
-    this.#visited = visited;
-    this.#judge = new Judge(state, visited);
+    this.#lane = changes.lane;
+    this.#judge = new Judge(state, changes.visited);
     this.listing = new Listing(index, this.#judge, now);
-    this.#lane = new WriteLane(index, state, now, barrier);
     this.#warm = new WarmSet(now);
   }
 
@@ -91,7 +81,8 @@ export class EntryStore {
     const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited, gone } = options;
     const { guard = NOBODY_HOLDS } = options;
     const state = await loadState(index, lostChanges, now, gone);
-    return new EntryStore(index, state, now, barrier, visited, guard);
+    const lane = new WriteLane(index, state, now, barrier);
+    return new EntryStore({ index, state, now }, { lane, barrier, visited, guard });
   }
 
   /** Told once, when the index takes no writes any more. */
@@ -105,12 +96,8 @@ export class EntryStore {
   }
 
   /** Those segments, and why they are gone. */
-  get lost(): ReadonlyMap<number, LossCause> {
+  override get lost(): ReadonlyMap<number, LossCause> {
     return this.#judge.lost;
-  }
-
-  isLost(segment: number): boolean {
-    return this.#judge.lost.has(segment);
   }
 
   /** Looks up all of `keys` through the thread pool; the answers stand in the same order. */
@@ -157,56 +144,14 @@ export class EntryStore {
     token?: string,
   ): Promise<Committed> {
     const costed = token === undefined ? this.#missed.withCost(key, record, this.#now()) : record;
-    const operation = operations.commit(writer, key, costed, condition, token);
-    const committed = await this.#change(operation).catch((error: unknown) => {
+    const operation = commit(writer, key, costed, condition, token);
+    const committed = await this.change(operation).catch((error: unknown) => {
       if (token !== undefined) this.leases.noteRefused(key, token, error);
       throw error;
     });
     // A key that is overwritten and was read will be read again.
-    if (committed.created) this.#visited?.clear(key);
+    if (committed.created) this.passBy(key);
     return committed;
-  }
-
-  /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
-  delete(key: string, condition?: CommitCondition): Promise<boolean> {
-    this.#visited?.clear(key);
-    return this.#change(operations.remove(key, condition));
-  }
-
-  /** See counter-operations.ts. */
-  touch(key: string, ttlMs: number): Promise<boolean> {
-    return this.#change(counterOperations.touch(key, ttlMs, this));
-  }
-
-  /** See counter-operations.ts. Rejects with NOT_AN_INTEGER and COUNTER_OVERFLOW. */
-  increment(key: string, order: CounterOrder, seen?: SeenInteger): Promise<Incremented> {
-    return this.#change(counterOperations.increment(key, order, seen, this));
-  }
-
-  /** Removes these records unless they were written since; answers how many it removed. */
-  removeSeen(seen: readonly operations.SeenRecord[]): Promise<number> {
-    this.#forgetVisits(seen);
-    return this.#change(operations.removeSeen(seen));
-  }
-
-  /** Purges all keys with the prefix at once; they are removed later, by the hand. */
-  purge(prefix: string): Promise<Purge> {
-    return this.purgeBy({ prefix });
-  }
-
-  /** Purges what is selected at once; it is worked off later, by the hand. */
-  purgeBy(selection: purgeOperations.Selection): Promise<Purge> {
-    return this.#guard.changeAll(() => this.#run(purgeOperations.purge(selection)));
-  }
-
-  /** Writes into these records what soft purges made of them; answers how many were made stale. */
-  soften(seen: readonly operations.SeenRecord[]): Promise<number> {
-    return this.#run(purgeOperations.soften(seen));
-  }
-
-  /** A version for what changes nothing and needs an id. */
-  takeVersion(): Promise<number> {
-    return this.#run(purgeOperations.takeVersion());
   }
 
   /** The purge of this version, while it is pending and as long as its report is kept. */
@@ -219,24 +164,9 @@ export class EntryStore {
     return this.#state.purges.isTakenSince(key, tags, version);
   }
 
-  /**
-   * Forgets purges that are worked off. The removals go to disk first: if the record of a purge went
-   * alone, entries that it had taken would be there again after a power loss.
-   */
-  async finishPurges(versions: readonly number[]): Promise<void> {
-    await this.#barrier.syncLogs();
-    await this.#run(purgeOperations.finishPurges(versions));
-  }
-
   /** Where the hand goes on, as it was saved last; undefined when it never was. */
   get handPosition(): Buffer | undefined {
     return this.#state.handPosition;
-  }
-
-  /** Saves where the hand goes on; what it removed before that is on disk first. */
-  async saveHandPosition(position: Buffer): Promise<void> {
-    await this.#barrier.syncLogs();
-    await this.#run(operations.saveHandPosition(position));
   }
 
   get pendingPurges(): readonly Purge[] {
@@ -261,11 +191,6 @@ export class EntryStore {
   /** The counters as they stand; between two batches they are those of one point. */
   noteCounts(): NotedCounts {
     return noteCounts(this.#state);
-  }
-
-  /** Corrects the counters, which are sure from then on. */
-  applyRecount(recounted: Recounted): Promise<void> {
-    return this.#run(operations.applyRecount(recounted));
   }
 
   get segments(): ReadonlyMap<number, Readonly<SegmentStats>> {
@@ -314,73 +239,6 @@ export class EntryStore {
     return bytes;
   }
 
-  /** Grants a new segment that may grow to `bytes`. REQUIRES: there is room for it. */
-  grantSegment(writer: number, bytes = 0): Promise<number> {
-    return this.#run(operations.grantSegment(writer, bytes));
-  }
-
-  extendSegment(writer: number, id: number, bytes: number): Promise<void> {
-    return this.#run(operations.extendSegment(writer, id, bytes));
-  }
-
-  sealSegment(writer: number, id: number, fileBytes = 0): Promise<void> {
-    return this.#runAfterCommits(operations.sealSegment(writer, id, fileBytes));
-  }
-
-  /** Seals these segments, whoever writes them, at the size that they may have reached. */
-  sealSegments(ids: readonly number[]): Promise<void> {
-    return this.#runAfterCommits(operations.sealSegments(ids));
-  }
-
-  /** Seals whatever a worker left open when it died; answers which segments. */
-  sealSegmentsOf(writer: number): Promise<readonly number[]> {
-    return this.#runAfterCommits(operations.sealSegmentsOf(writer));
-  }
-
-  /** Seals segments whose writers are gone, and corrects the sizes of others. */
-  settleSegments(sizes: ReadonlyMap<number, number>): Promise<void> {
-    return this.#run(operations.settleSegments(sizes));
-  }
-
-  /** Lets records point to copies; answers the moves that were refused. On disk when it resolves. */
-  move(moves: readonly operations.Move[]): Promise<readonly operations.Move[]> {
-    return this.#run(operations.move(moves));
-  }
-
-  /** Evicts these records unless they changed since; answers those that a reader could have read. */
-  evict(seen: readonly operations.SeenAt[]): Promise<readonly operations.SeenAt[]> {
-    this.#forgetVisits(seen);
-    return this.#change(operations.evict(seen));
-  }
-
-  /** Notes that entries were read whose keys have these hashes. */
-  noteHits(hashes: readonly number[]): void {
-    for (const hash of hashes) this.#visited?.markHash(hash);
-  }
-
-  /** The entry has had its second chance, in its place. */
-  passBy(key: string): void {
-    this.#visited?.clear(key);
-  }
-
-  /** Gives a segment of copies the place of the segment that they come from. */
-  placeSegment(id: number, agedFromMs: number): Promise<void> {
-    return this.#run(operations.placeSegment(id, agedFromMs));
-  }
-
-  markDropping(id: number): Promise<boolean> {
-    return this.#run(operations.markDropping(id));
-  }
-
-  /** Corrects the counters of a sealed segment. REQUIRES: no record points into it. */
-  emptySegment(id: number): Promise<void> {
-    return this.#run(operations.emptySegment(id));
-  }
-
-  forgetSegment(id: number): Promise<void> {
-    return this.#run(operations.forgetSegment(id));
-  }
-
   /** Runs `work` between two batches of the write lane; see WriteLane. */
   betweenBatches<T>(work: () => Promise<T>): Promise<T> {
     return this.#lane.betweenBatches(work);
@@ -391,27 +249,6 @@ export class EntryStore {
     this.leases.close();
     await this.#lane.close();
     await this.#index.close();
-  }
-
-  /** So that the bits of entries that are gone do not pile up over the years. */
-  #forgetVisits(seen: readonly operations.SeenRecord[]): void {
-    for (const { key } of seen) this.#visited?.clear(key);
-  }
-
-  /** For what changes records that a worker may hold. */
-  #change<T>(operation: LaneOperation<T>): Promise<T> {
-    return this.#guard.change(operation.keys, () => this.#run(operation));
-  }
-
-  /** For what ends the writing of a segment: what is to be committed of it comes before. */
-  async #runAfterCommits<T>(operation: LaneOperation<T>): Promise<T> {
-    const { begun } = this.#guard;
-    if (begun !== undefined) await begun;
-    return await this.#run(operation);
-  }
-
-  #run<T>(operation: LaneOperation<T>): Promise<T> {
-    return this.#lane.run(operation);
   }
 
   #look(key: string, found: Buffer | undefined, nowMs: number): Lookup {

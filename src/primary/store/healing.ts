@@ -14,7 +14,7 @@ import { damageFoundIn } from './index/index-inspection.ts';
 import type { OpenStore } from './open-store.ts';
 import { ReopenRoom } from './reopen-room.ts';
 import { isLackOfRoom } from './room.ts';
-import { SegmentState } from './segment-stats.ts';
+import { roomGivers } from './space/room-givers.ts';
 import { keysIn } from './space/segment-keys.ts';
 
 export interface HealingOptions {
@@ -140,14 +140,12 @@ export class Healing {
    * written down when the index takes writes again.
    */
   async #evictOldest(failed: OpenStore, room: ReopenRoom): Promise<void> {
-    const { log, guard } = this.#options;
+    const { log, guard, directory } = this.#options;
     const { entries, deadSegments } = failed;
-    const oldestFirst = [...entries.segments.values()]
-      .filter(({ state, records }) => state === SegmentState.sealed && records > 0)
-      .sort((one, other) => one.agedFromMs - other.agedFromMs || one.id - other.id);
-    for (const { id, records } of oldestFirst) {
+    const givers = roomGivers(directory.segmentsPath, entries.segments.values());
+    for await (const { id, records } of givers) {
       if (await room.hold()) return;
-      if (entries.isLost(id)) continue;
+      if (entries.lost.has(id)) continue;
       await this.#nameEntriesOf(id);
       await guard.changeAll(async () => entries.noteLost(id));
       await deadSegments.unlink(id);

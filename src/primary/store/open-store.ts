@@ -232,6 +232,7 @@ export class OpenStore {
       garbagePercent: settings.reclaimGarbagePercent,
       lost: new LostSegments({ store: entries, jobs, indexPath, log }, lost),
       pins,
+      segmentsPath,
       log,
     });
     this.#timers = [

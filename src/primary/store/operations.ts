@@ -1,15 +1,14 @@
 /**
- * The changes that the write lane knows, one function for each: what it touches, when it is refused,
- * what it does.
+ * The changes of entries that the write lane knows, one function for each: what it touches, when it is
+ * refused, what it does. segment-operations.ts, counter-operations.ts and purges/ have the others.
  */
 import { BigCacheError } from '../../protocol/errors.ts';
 import { isIntact, type Pointer, pointerOf, versionOf } from '../../protocol/record.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import { ABSENT, type CommitCondition } from '../../segments/guarded.ts';
-import { STREAM_GRANT_BYTES } from '../../segments/segment-log.ts';
 import type { Recounted } from './recounted.ts';
-import { SegmentState, type SegmentStats } from './segment-stats.ts';
-import { mayWrite, type Transaction } from './transaction.ts';
+import { mayWrite } from './segment-overlay.ts';
+import type { Transaction } from './transaction.ts';
 import type { LaneOperation } from './write-lane.ts';
 
 /**
@@ -29,7 +28,7 @@ export function commit(
     keys: [key],
     segments: [segment],
     apply: (transaction) => {
-      if (!mayWrite(transaction.segment(segment), writer)) {
+      if (!mayWrite(transaction.segments.get(segment), writer)) {
         throw new BigCacheError('STORE_FAILED');
       }
       if (leaseToken !== undefined && !transaction.isLeaseGood(key, record, leaseToken)) {
@@ -105,81 +104,6 @@ export function saveHandPosition(position: Buffer): LaneOperation<void> {
   return { keys: [], apply: (transaction) => transaction.saveHandPosition(position) };
 }
 
-/** Grants `writer` a new segment of at most `bytes`; on disk before it is answered. */
-export function grantSegment(writer: number, bytes: number): LaneOperation<number> {
-  return { keys: [], apply: (transaction) => transaction.grantSegment(writer, bytes) };
-}
-
-/** Lets an open segment of `writer` grow up to `bytes`. Refused with STORE_FAILED where it is not its. */
-export function extendSegment(writer: number, id: number, bytes: number): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      const stats = transaction.segment(id);
-      if (stats === undefined || !mayWrite(stats, writer)) throw new BigCacheError('STORE_FAILED');
-      // A stream asks for its next step when all before is in the file.
-      stats.bytesStreamed = Math.max(stats.bytesStreamed, bytes - STREAM_GRANT_BYTES);
-      stats.fileBytes = Math.max(stats.fileBytes, bytes);
-    },
-  };
-}
-
-/** Ends the writing of all these segments, whoever their writer was. */
-export function sealSegments(ids: readonly number[]): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      for (const id of ids) {
-        const stats = transaction.segment(id);
-        if (stats?.state === SegmentState.open) seal(stats, stats.fileBytes);
-      }
-    },
-  };
-}
-
-/**
- * Ends the writing of one segment of `writer`, whose file has `fileBytes`. Nothing happens when it is
- * not its.
- */
-export function sealSegment(writer: number, id: number, fileBytes: number): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      const stats = transaction.segment(id);
-      if (stats !== undefined && mayWrite(stats, writer)) seal(stats, fileBytes);
-    },
-  };
-}
-
-/** Ends the writing of the segments whose size is told, whoever their writer was, and corrects sizes. */
-export function settleSegments(sizes: ReadonlyMap<number, number>): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      for (const [id, fileBytes] of sizes) {
-        const stats = transaction.segment(id);
-        if (stats?.state === SegmentState.open) seal(stats, fileBytes);
-        else if (stats !== undefined) stats.fileBytes = fileBytes;
-      }
-    },
-  };
-}
-
-/**
- * Ends the writing of all segments of `writer`, those included that were granted just before. What
- * it may have written counts as written, until somebody has looked at the files.
- */
-export function sealSegmentsOf(writer: number): LaneOperation<readonly number[]> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      const stats = transaction.segmentsOf(writer);
-      for (const one of stats) seal(one, one.fileBytes);
-      return stats.map(({ id }) => id);
-    },
-  };
-}
-
 /** A record whose body was copied. */
 export interface Move extends SeenRecord {
   readonly from: Pointer;
@@ -239,47 +163,6 @@ function seenAt(transaction: Transaction, { key, version, from }: SeenAt): Buffe
   return segment === from.segment && offset === from.offset ? record : undefined;
 }
 
-/** Gives a segment of copies the place of the segment that they come from. */
-export function placeSegment(id: number, agedFromMs: number): LaneOperation<void> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      const stats = transaction.segment(id);
-      if (stats !== undefined) stats.agedFromMs = agedFromMs;
-    },
-  };
-}
-
-/**
- * Marks a dead segment before its file is removed, on disk; false when a record points to it after
- * all. A start finishes the removal of what is marked.
- */
-export function markDropping(id: number): LaneOperation<boolean> {
-  return {
-    keys: [],
-    apply: (transaction) => {
-      const stats = transaction.segment(id);
-      if (stats?.state !== SegmentState.sealed || stats.records > 0) return false;
-      stats.state = SegmentState.dropping;
-      transaction.requireSync();
-      return true;
-    },
-  };
-}
-
-/**
- * Corrects the counters of a sealed segment into which no record points. REQUIRES: a search of the whole
- * index found none, that began when it was sealed: records may only leave it since.
- */
-export function emptySegment(id: number): LaneOperation<void> {
-  return { keys: [], apply: (transaction) => transaction.emptySegment(id) };
-}
-
-/** Forgets a segment whose file is gone. */
-export function forgetSegment(id: number): LaneOperation<void> {
-  return { keys: [], apply: (transaction) => transaction.forgetSegment(id) };
-}
-
 /** Corrects the counters after damage; on disk before they are trusted. */
 export function applyRecount(recounted: Recounted): LaneOperation<void> {
   return {
@@ -289,10 +172,4 @@ export function applyRecount(recounted: Recounted): LaneOperation<void> {
       transaction.requireSync();
     },
   };
-}
-
-function seal(stats: SegmentStats, fileBytes: number): void {
-  stats.fileBytes = fileBytes;
-  stats.state = SegmentState.sealed;
-  stats.writer = 0;
 }

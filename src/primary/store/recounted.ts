@@ -55,6 +55,14 @@ export function differenceOf(noted: NotedCounts, counted: EntryCounts): Recounte
   return { clearVersion: noted.clearVersion, count: counted.count - noted.count, segments };
 }
 
+/** After damage more may be removed than was counted; until the recount even that counts. */
+export function atLeastNothing(
+  counted: number,
+  { countsAreSure }: Pick<StoreState, 'countsAreSure'>,
+): number {
+  return countsAreSure ? Math.max(0, counted) : counted;
+}
+
 /** How many counters a recount corrects. */
 export function correctionsIn({ count, segments }: Recounted): number {
   const wrong = [...segments.values()].filter((one) => one.records !== 0 || one.bytesLive !== 0);

@@ -2,12 +2,9 @@
  * The store as a whole, as the rest of the primary sees it: open, closed, or being opened again after
  * its index took no more writes.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { segmentFileName } from '../../segments/format.ts';
 import { type Coherence, NOBODY_HOLDS } from '../coherence/coherence.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import type { BackupRequest, BackupResult } from './backup/backups.ts';
@@ -20,6 +17,7 @@ import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';
 import { RECLAIM_WRITER } from './space/copy-targets.ts';
 import { StoreReport, type StoreStatistics } from './store-report.ts';
+import { WriterSegments } from './writer-segments.ts';
 
 export type { StoreSettings } from './open-store.ts';
 
@@ -62,12 +60,7 @@ export class Storage {
   #isClosed = false;
   /** Resolves when an index that is being opened again can be read, or when that has failed. */
   #reopening: Promise<void> | undefined;
-  /** Whether the workers are sealing for a close: until it ends, none is granted a segment. */
-  #isSealing = false;
-  /** Writers that died while their segments could not be sealed. */
-  readonly #goneWriters = new Set<number>();
-  /** Seals that could not be written: segment -> size of its file. */
-  readonly #unsealed = new Map<number, number>();
+  readonly #segments: WriterSegments;
   /** Bytes that must be free when the index is opened again. */
   readonly #roomBytes: number;
   /** Segments that the store which failed had given up, and why. */
@@ -84,6 +77,10 @@ export class Storage {
     this.#gone = new GoneEntries((options.now ?? Date.now)());
     this.#roomBytes = reopenRoomBytesFor(options.settings.storeBytesMax);
     this.#report = new StoreReport(options.settings.storeBytesMax);
+    this.#segments = new WriterSegments({
+      segmentsPath: options.directory.segmentsPath,
+      opened: () => this.#opened(),
+    });
     this.#healing = new Healing({
       directory: options.directory,
       log: options.log,
@@ -143,41 +140,28 @@ export class Storage {
    * time, with STORE_CLOSED also while the workers seal: under steady writing they would never be done
    * otherwise.
    */
-  async grantSegment(writer: number, bytes: number): Promise<number> {
-    if (this.#isSealing) throw new BigCacheError('STORE_CLOSED');
-    const { admission, entries } = this.#opened();
-    return await admission.admit(bytes, () => entries.grantSegment(writer, bytes));
+  grantSegment(writer: number, bytes: number): Promise<number> {
+    return this.#segments.grant(writer, bytes);
   }
 
   /** Lets an open segment of `writer` grow up to `bytes` in all. Rejects like `grantSegment`. */
-  async extendSegment(writer: number, segment: number, bytes: number): Promise<void> {
-    const { admission, entries } = this.#opened();
-    const more = bytes - (entries.segments.get(segment)?.fileBytes ?? 0);
-    if (more <= 0) return;
-    await admission.admit(more, () => entries.extendSegment(writer, segment, bytes));
+  extendSegment(writer: number, segment: number, bytes: number): Promise<void> {
+    return this.#segments.extend(writer, segment, bytes);
   }
 
   /** Seals a segment of `writer`; now, or when the index takes writes again. */
-  async sealSegment(writer: number, segment: number, fileBytes: number): Promise<void> {
-    try {
-      await this.entries.sealSegment(writer, segment, fileBytes);
-    } catch (error) {
-      if (!(error instanceof BigCacheError)) throw error;
-      this.#unsealed.set(segment, fileBytes);
-    }
+  sealSegment(writer: number, segment: number, fileBytes: number): Promise<void> {
+    return this.#segments.seal(writer, segment, fileBytes);
   }
 
   /** Seals what a worker left open when it died; now, or when the index takes writes again. */
-  async sealSegmentsOf(writer: number): Promise<void> {
-    try {
-      const { entries } = this;
-      const sealed = await entries.sealSegmentsOf(writer);
-      const sizes = await Promise.all(sealed.map((id) => this.#sizeOf(id)));
-      await entries.settleSegments(new Map(sealed.map((id, at) => [id, sizes[at] ?? 0])));
-    } catch (error) {
-      if (!(error instanceof BigCacheError)) throw error;
-      this.#goneWriters.add(writer);
-    }
+  sealSegmentsOf(writer: number): Promise<void> {
+    return this.#segments.sealAllOf(writer);
+  }
+
+  /** Whether the index may grow by what no grant of a segment bounds. Throws as `entries` does. */
+  get hasRoom(): boolean {
+    return this.#opened().space.missingFor(0) <= 0;
   }
 
   /** Purges. Throws as `entries` does. */
@@ -247,12 +231,7 @@ export class Storage {
     }
     await this.#suspendHolding();
     // What has its place in a segment is still committed; nothing new gets one.
-    this.#isSealing = true;
-    try {
-      await this.#options.sealAll();
-    } finally {
-      this.#isSealing = false;
-    }
+    await this.#segments.whileSealing(() => this.#options.sealAll());
     this.#isClosed = true;
     this.#report.retire(open);
     this.#open = undefined;
@@ -301,7 +280,7 @@ export class Storage {
       },
     });
     try {
-      await this.#settleUnsealed(open.entries);
+      await this.#segments.settle(open.entries);
     } catch (error) {
       // Whoever opened an index that stays open would share its handle, and what it has failed at.
       await open.close();
@@ -310,15 +289,6 @@ export class Storage {
     open.start();
     if (!this.#isWorkHeld) open.beginWork();
     return open;
-  }
-
-  /** Writes down the seals that were missed. */
-  async #settleUnsealed(entries: EntryStore): Promise<void> {
-    const settled = new Map(this.#unsealed);
-    await entries.settleSegments(settled);
-    for (const [segment, fileBytes] of settled) {
-      if (this.#unsealed.get(segment) === fileBytes) this.#unsealed.delete(segment);
-    }
   }
 
   /**
@@ -342,7 +312,7 @@ export class Storage {
       } finally {
         this.#reopening = undefined;
       }
-      await this.#sealMissed();
+      await this.#segments.settleMissed();
     });
   }
 
@@ -354,12 +324,12 @@ export class Storage {
     for (;;) {
       const isMoreHeld = await release();
       try {
-        const gone = [...this.#goneWriters];
+        const gone = this.#segments.goneWriters;
         const isAlive = (writer: number): boolean =>
           writer !== RECLAIM_WRITER && !gone.includes(writer);
         this.#open = await this.#start(isAlive, this.#lost);
         // The opening has sealed what they left.
-        for (const writer of gone) this.#goneWriters.delete(writer);
+        this.#segments.forgetWriters(gone);
         this.#resumeHolding();
         return;
       } catch (error) {
@@ -370,11 +340,10 @@ export class Storage {
 
   /** Opens the files for workers that have no segment open: whatever is open in the index is sealed. */
   async #startAfresh(): Promise<void> {
-    this.#goneWriters.clear();
-    this.#unsealed.clear();
+    this.#segments.forgetAll();
     this.#open = await this.#start(() => false);
     this.#resumeHolding();
-    await this.#sealMissed();
+    await this.#segments.settleMissed();
   }
 
   /** Another index may be opened in place of this one: nobody holds anything of it until then. */
@@ -385,25 +354,6 @@ export class Storage {
   #resumeHolding(): void {
     this.#resume?.();
     this.#resume = undefined;
-  }
-
-  /** Seals of which was heard while the index was being opened. */
-  async #sealMissed(): Promise<void> {
-    const writers = [...this.#goneWriters];
-    this.#goneWriters.clear();
-    for (const writer of writers) await this.sealSegmentsOf(writer);
-    try {
-      await this.#settleUnsealed(this.entries);
-    } catch (error) {
-      // The index has failed again, and is healed again.
-      if (!(error instanceof BigCacheError)) throw error;
-    }
-  }
-
-  async #sizeOf(segment: number): Promise<number> {
-    const path = join(this.#options.directory.segmentsPath, segmentFileName(segment));
-    const found = await stat(path).catch(() => undefined);
-    return found?.size ?? 0;
   }
 
   #inTurn(step: () => Promise<void>): Promise<void> {

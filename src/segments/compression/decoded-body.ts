@@ -85,6 +85,15 @@ function toDamage(error: unknown): unknown {
   return DAMAGE.has(code) ? new SegmentDamage('the body cannot be decoded') : error;
 }
 
+/** The same pieces; what zlib says of bytes that are no gzip is thrown as the damage that it is. */
+async function* asDamage(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    throw toDamage(error);
+  }
+}
+
 function decodedWhole(plain: Buffer, plainBytes: number, framing: BodyFraming): BodyContent {
   if (plain.length !== plainBytes) throw new SegmentDamage('the body has another length');
   return memoryContent(plain, framing);
@@ -134,7 +143,7 @@ class DecodedStream implements BodyContent {
     const stream = createGunzip({ chunkSize: CHUNK_BYTES });
     let held: Buffer | undefined;
     let at = 0;
-    for await (const chunk of pump(stream, this.#stored.chunks())) {
+    for await (const chunk of asDamage(pump(stream, this.#stored.chunks()))) {
       const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
       at += chunk.length;
       if (at > plainBytes) throw new SegmentDamage('the body is longer than it was');

@@ -79,16 +79,18 @@ export interface Shown extends Freshness {
 
 /**
  * `Cache-Control` of an answer that shows the entry: the whole lifetime, of which `Age` has passed, and
- * its windows.
+ * its windows. What is stale is stale for the caches on the way too: rounding up must not give it a second
+ * that it does not have, as after a soft purge.
  */
-export function cacheControlOf(shown: Shown): string | undefined {
+export function cacheControlOf(shown: Shown, nowMs: number): string | undefined {
   const { storedAtMs, expiresAtMs, staleWhileRevalidateUntilMs, staleIfErrorUntilMs } = shown;
   if (expiresAtMs === 0) return undefined;
   const window = (name: string, untilMs: number): string => {
     const seconds = Math.min(DELTA_SECONDS_MAX, Math.floor((untilMs - expiresAtMs) / 1000));
     return untilMs > expiresAtMs ? `, ${name}=${seconds}` : '';
   };
-  const maxAge = Math.max(0, Math.ceil((expiresAtMs - storedAtMs) / 1000));
+  const lifetime = Math.max(0, Math.ceil((expiresAtMs - storedAtMs) / 1000));
+  const maxAge = isStale(shown, nowMs) ? Math.min(lifetime, ageSeconds(shown, nowMs)) : lifetime;
   return (
     `max-age=${maxAge}` +
     window('stale-while-revalidate', staleWhileRevalidateUntilMs) +

@@ -8,8 +8,15 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import type { MissReason } from '../../protocol/miss.ts';
 import { declaredBytes } from '../body/upload.ts';
 import type { Log } from '../deps.ts';
+import { FaultLog } from '../metrics/fault-log.ts';
 import { sendBytes } from '../send.ts';
 import { JSON_TYPE } from '../wrapper.ts';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    faults: FaultLog;
+  }
+}
 
 /** An unread body of up to this size is drained; a larger one ends the connection. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -70,6 +77,8 @@ function named({ id, method }: FastifyRequest): { requestId: string; method: str
 
 /** Sends errors of every origin as `{"detail","code"}`. */
 export function installErrors(app: FastifyInstance, log: Log, lingerMs: number): void {
+  const faults = new FaultLog(log);
+  app.decorate('faults', faults);
   app.setErrorHandler((thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     let error = operatingError(thrown);
     if (error === undefined) {
@@ -77,6 +86,8 @@ export function installErrors(app: FastifyInstance, log: Log, lingerMs: number):
       error = new BigCacheError('INTERNAL');
     } else if (error.code === 'INTERNAL') {
       log.error({ err: error, ...named(request) }, 'a request failed');
+    } else if (error.status >= 500 && error.cause !== undefined) {
+      faults.note(error.cause, named(request));
     }
     sendError(request, reply, error, lingerMs);
   });

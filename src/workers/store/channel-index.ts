@@ -91,6 +91,10 @@ export class ChannelIndex implements EntryIndex {
     }
   }
 
+  async checkLease(key: string, token: string): Promise<void> {
+    await this.#channel.request(Opcode.checkLease, key, token);
+  }
+
   async releaseLease(key: string, token: string): Promise<boolean> {
     return (await this.#write(Opcode.releaseLease, key, token)) === true;
   }

@@ -43,6 +43,8 @@ export interface EntryIndex {
   ): Promise<Committed>;
   /** `lookUp` of who would make what is missing or stale. */
   lease(key: string, asked: LeaseAsked): Promise<LeaseFound>;
+  /** Rejects with LEASE_LOST where a commit with this token would be refused as things stand. */
+  checkLease(key: string, token: string): Promise<void>;
   releaseLease(key: string, token: string): Promise<boolean>;
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
   delete(key: string, condition?: CommitCondition): Promise<boolean>;

@@ -43,6 +43,7 @@ import {
   type Store,
   type Stored,
 } from './store.ts';
+import { watched } from './watched-content.ts';
 
 export interface SegmentStoreOptions {
   readonly index: EntryIndex;
@@ -145,7 +146,7 @@ export class SegmentStore implements Store {
       if (framing === NO_BODY) return { found: true, record, content: NOTHING };
       const open = async (): Promise<Content> => this.#bodies.open(record, framing);
       const content = await entry.content(framing, open);
-      return { found: true, record, content };
+      return this.#hit(key, record, content);
     } catch (error) {
       if (!(error instanceof SegmentDamage)) throw error;
       return await this.#read(key, reading);
@@ -170,7 +171,7 @@ export class SegmentStore implements Store {
       try {
         const opened = this.#bodies.open(record, framing);
         const content = opened instanceof Promise ? await opened : opened;
-        return { found: true, record, content };
+        return this.#hit(key, record, content);
       } catch (error) {
         if (!(error instanceof SegmentDamage)) throw error;
         failed = record;
@@ -178,6 +179,13 @@ export class SegmentStore implements Store {
     }
     if (failed !== undefined) await this.#dropDamaged(key, failed.version, 'body');
     return NEVER_SEEN;
+  }
+
+  /** What is streamed may turn out damaged when its begin has left; the next reader gets a miss then. */
+  #hit(key: string, record: EntryRecord, content: Content): Hit {
+    if (content.whole !== undefined) return { found: true, record, content };
+    const onDamage = (): void => void this.#dropDamaged(key, record.version, 'body');
+    return { found: true, record, content: watched(content, onDamage) };
   }
 
   async find(key: string): Promise<EntryRecord | Miss> {
@@ -196,6 +204,9 @@ export class SegmentStore implements Store {
     const guard = only === undefined ? undefined : () => this.#conditionOf(key, only);
     // A long body is not taken in for a write that is refused anyhow.
     await guard?.();
+    if (leaseToken !== undefined && !Buffer.isBuffer(body)) {
+      await this.#options.index.checkLease(key, leaseToken);
+    }
     const written = await this.#writer.write(key, meta, body, guard, leaseToken);
     const { version, created, placed, plainBytes, contentHash } = written;
     // What was written just now is in the page cache.

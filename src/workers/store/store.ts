@@ -121,8 +121,9 @@ export interface Store {
   find(key: string): Promise<EntryRecord | Miss>;
   /**
    * Stores an entry. When this resolves, every reader sees it, and it survives `kill -9`. Rejects with
-   * PRECONDITION_FAILED, perhaps before the body is read. With a lease token it rejects with LEASE_LOST
-   * where the key was written, deleted or purged since the token was given; never since time ran out.
+   * PRECONDITION_FAILED, perhaps before the body is read. With a lease token it rejects with LEASE_LOST,
+   * perhaps before too, where the key was written, deleted or purged since the token was given; never since
+   * time ran out.
    */
   put(
     key: string,

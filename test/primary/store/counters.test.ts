@@ -87,6 +87,21 @@ describe('counters', () => {
     assert.deepEqual((await verify(path)).problems, {});
   });
 
+  it('are made no more where there is no room, since nothing evicts them; those there count on', async (t) => {
+    const path = await temporaryDirectory(t);
+    await filledStore(path, async ({ store }) => {
+      await store.increment('there', ONE);
+    });
+    const settings = { storeBytesMax: 1024 * 1024 };
+    const server = await TestServer.start(path, Date.now, 64 * 1024, settings);
+    const { store } = server.addWorker();
+    assert.equal(await store.increment('there', ONE), 2n);
+    await assert.rejects(store.increment('new', ONE), { code: 'DISK_FULL' });
+    assert.equal(await store.count(), 1);
+    assert.equal(await store.increment('there', ONE), 3n, 'and a refusal harms no other');
+    await server.stop();
+  });
+
   it('are one counter for all workers, and none of their increments is lost', async (t) => {
     const path = await temporaryDirectory(t);
     const server = await TestServer.start(path);

@@ -56,7 +56,7 @@ describe('the freshness of an entry', () => {
   it('is for ever where nothing is said', () => {
     assert.deepEqual(freshness(), EVER_FRESH);
     assert.deepEqual(freshness('public, stale-if-error=60'), EVER_FRESH);
-    assert.equal(cacheControlOf({ ...EVER_FRESH, storedAtMs: NOW }), undefined);
+    assert.equal(cacheControlOf({ ...EVER_FRESH, storedAtMs: NOW }, NOW), undefined);
   });
 
   it('follows max-age before Expires, and its windows begin where it ends', () => {
@@ -87,6 +87,19 @@ describe('the freshness of an entry', () => {
     }
   });
 
+  it('is over for every cache on the way once it is over here', () => {
+    const [storedFor, passed] = [fc.integer({ min: 0, max: 100_000 }), fc.integer({ max: 5000 })];
+    fc.assert(
+      fc.property(storedFor, passed, (lifetimeMs, passedMs) => {
+        const shown = { ...EVER_FRESH, storedAtMs: NOW, expiresAtMs: NOW + lifetimeMs };
+        const nowMs = shown.expiresAtMs + Math.abs(passedMs);
+        const read = parseDirectives(cacheControlOf(shown, nowMs));
+        const maxAge = deltaSeconds(read, 'max-age') ?? assert.fail();
+        assert.ok(maxAge <= ageSeconds(shown, nowMs), 'RFC 9111 4.2: fresh below max-age alone');
+      }),
+    );
+  });
+
   it('comes back in Cache-Control, with Age and TTL that add up to it', () => {
     const seconds = fc.integer({ min: 0, max: 1_000_000 });
     fc.assert(
@@ -98,7 +111,7 @@ describe('the freshness of an entry', () => {
         (age, swr, sie, passedMs) => {
           const sent = `max-age=${age}, stale-while-revalidate=${swr}, stale-if-error=${sie}`;
           const given = freshness(sent);
-          const shown = cacheControlOf({ ...given, storedAtMs: NOW }) ?? '';
+          const shown = cacheControlOf({ ...given, storedAtMs: NOW }, NOW) ?? '';
           assert.deepEqual(freshnessOf({ cacheControl: shown, expires: undefined }, NOW), given);
           const now = NOW + passedMs;
           const sum = ageSeconds({ storedAtMs: NOW }, now) + ttlSeconds(given, now);

@@ -64,12 +64,12 @@ describe('bodies that are stored compressed', () => {
     const server = await TestServer.start(path);
     const worker = server.addWorker(new BodyEncoder());
     const page = pageOf(3 * MiB);
-    await worker.store.put('long', HTML, inPieces(page, 200_000));
-    const { record, content } = await hitOf(worker, 'long');
-    content.release();
-    assert.ok(record.storedBytes > MiB, `${record.storedBytes} bytes are streamed`);
-    await damage(worker, path, 'long', record.storedBytes - 100_000);
     for (const framing of [FRAMED_FORMS[1] ?? FRAME, FRAME]) {
+      await worker.store.put('long', HTML, inPieces(page, 200_000));
+      const { record, content } = await hitOf(worker, 'long');
+      content.release();
+      assert.ok(record.storedBytes > MiB, `${record.storedBytes} bytes are streamed`);
+      await damage(worker, path, 'long', record.storedBytes - 100_000);
       const hit = await hitOf(worker, 'long', framing);
       const whole = Buffer.concat([framing.prologue, page, framing.epilogue]);
       let at = 0;
@@ -82,6 +82,8 @@ describe('bodies that are stored compressed', () => {
       await assert.rejects(reading, /not as it was written/);
       assert.ok(at > 0 && at < page.length);
       hit.content.release();
+      assert.deepEqual(worker.damaged.splice(0), ['body of long']);
+      await eventually(async () => (await missReason(worker.store, 'long')) === 'never-seen');
     }
     assert.equal(worker.slabs.onLoan, 0);
     await server.stop();

@@ -52,6 +52,31 @@ describe('leases across workers', () => {
     );
   });
 
+  it('that are lost refuse a long body before it is read, and who waits takes over at once', async () => {
+    const [one, other] = [server.addWorker(), server.addWorker()];
+    const { token } = await ask(one, 'long');
+    assert.ok(token !== undefined);
+    const next = ask(other, 'long');
+    await waiting(1);
+    await server.storage.purging.begin({
+      selector: { prefix: 'lo' },
+      isSoft: false,
+      isDryRun: false,
+    });
+    const { token: handed } = await next;
+    assert.ok(handed !== undefined);
+    let pulled = 0;
+    async function* body(): AsyncGenerator<Buffer> {
+      for (; pulled < 40; pulled++) yield Buffer.alloc(65_536, 'long ');
+    }
+    const { lost } = server.storage.entries.leases.counts;
+    await rejectsWith(one.store.put('long', RAW_META, body(), undefined, token), 'LEASE_LOST');
+    assert.equal(pulled, 0);
+    assert.equal(server.storage.entries.leases.counts.lost, lost + 1);
+    await other.store.put('long', RAW_META, body(), undefined, handed);
+    assert.equal(pulled, 40);
+  });
+
   it('stay when a worker dies, whose waiters go', async () => {
     const [dying, living] = [server.addWorker(), server.addWorker()];
     const { token } = await ask(dying, 'left');

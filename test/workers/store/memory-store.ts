@@ -2,105 +2,34 @@
  * A Store in memory: small, correct, with its clock given. It stands in for the real one where the
  * HTTP side is tested, and keeps the contract suite honest.
  */
-import { gunzipSync } from 'node:zlib';
 import { type CounterOrder, integerOf, isInRange } from '../../../src/protocol/counter.ts';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
-import type { Explanation, Reason } from '../../../src/protocol/explanation.ts';
+import type { Explanation } from '../../../src/protocol/explanation.ts';
 import type { Page, PageAsked } from '../../../src/protocol/listing.ts';
-import type { PurgeOrder, PurgeReport, PurgeSelector } from '../../../src/protocol/purge.ts';
+import type { PurgeOrder, PurgeReport } from '../../../src/protocol/purge.ts';
 import { type EntryMeta, type EntryRecord, Kind, staleFrom } from '../../../src/protocol/record.ts';
 import { withLifetime } from '../../../src/protocol/record-changes.ts';
 import { blockChecksums } from '../../../src/segments/checksum.ts';
 import { BodyEncoder } from '../../../src/segments/compression/body-encoder.ts';
-import { GZIP, MemberSplice } from '../../../src/segments/compression/gzip-member.ts';
+import { GZIP } from '../../../src/segments/compression/gzip-member.ts';
 import { contentHashOf } from '../../../src/segments/content-hash.ts';
-import {
-  type BodySource,
-  type Content,
-  type Framing,
-  type Hit,
-  type LeasedRead,
-  type LeaseRequest,
-  type Miss,
-  NO_BODY,
-  type Precondition,
-  type Reading,
-  type Store,
-  type Stored,
+import type {
+  BodySource,
+  Hit,
+  LeasedRead,
+  LeaseRequest,
+  Miss,
+  Precondition,
+  Reading,
+  Store,
+  Stored,
 } from '../../../src/workers/store/store.ts';
+import { type Entry, framed, MemoryContent } from './memory-content.ts';
+import { explained, type Gone, isShownAt, selects } from './memory-judgement.ts';
 import { MemoryLeases } from './memory-leases.ts';
-
-const PIECE_BYTES = 64 * 1024;
-/** Longer contents are streamed, as the real store streams what fits no slab. */
-const WHOLE_BYTES_MAX = 1024 * 1024;
-
-interface Entry {
-  readonly record: EntryRecord;
-  readonly body: Buffer;
-  /** The soft purge that made it stale. */
-  readonly softenedBy?: PurgeReport;
-}
-
-/** Why an entry is gone, since when and by what. */
-interface Gone {
-  readonly reason: Reason;
-  readonly atMs: number;
-  readonly by?: PurgeReport;
-}
 
 const byBytes = (one: string, other: string): number =>
   Buffer.compare(Buffer.from(one), Buffer.from(other));
-
-const selects = (selector: PurgeSelector, key: string, entry: Entry | undefined): boolean => {
-  if ('tag' in selector) return entry?.record.tags.includes(selector.tag) ?? false;
-  return 'all' in selector || key.startsWith(selector.prefix);
-};
-
-class MemoryContent implements Content {
-  readonly byteLength: number;
-  readonly whole: Buffer | undefined;
-  readonly #bytes: Buffer;
-  readonly #onRelease: () => void;
-  #isReleased = false;
-
-  constructor(bytes: Buffer, onRelease: () => void) {
-    this.#bytes = bytes;
-    this.#onRelease = onRelease;
-    this.byteLength = bytes.length;
-    this.whole = bytes.length <= WHOLE_BYTES_MAX ? bytes : undefined;
-  }
-
-  /** Hands out one buffer again and again, so that whoever keeps a piece too long is found out. */
-  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
-    const piece = Buffer.alloc(PIECE_BYTES);
-    for (let at = 0; at < this.#bytes.length; at += PIECE_BYTES) {
-      piece.fill(0xff);
-      yield piece.subarray(0, this.#bytes.copy(piece, 0, at, at + PIECE_BYTES));
-    }
-  }
-
-  release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#onRelease();
-  }
-}
-
-function framed({ body, record }: Entry, framing: Framing | typeof NO_BODY | undefined): Buffer {
-  const isEncoded = record.contentEncoding !== null;
-  if (framing === NO_BODY) return Buffer.alloc(0);
-  const shown = isEncoded && framing?.encoded !== true ? gunzipSync(body) : body;
-  if (framing === undefined) return shown;
-  const { prologue, epilogue, range, encoded } = framing;
-  if (range !== undefined) return shown.subarray(range.start, range.end);
-  if (!isEncoded || encoded !== true || prologue.length + epilogue.length === 0) {
-    return Buffer.concat([prologue, shown, epilogue]);
-  }
-  const splice = new MemberSplice(prologue, epilogue);
-  const whole = Buffer.concat([splice.before, body, splice.after]);
-  splice.finish(whole, record.plainBytes);
-  return whole;
-}
 
 export class MemoryStore implements Store {
   /** Contents handed out and not yet released. */
@@ -325,25 +254,8 @@ export class MemoryStore implements Store {
 
   async explain(key: string): Promise<Explanation> {
     this.#requireOpen();
-    const rememberedSinceMs = this.#startedAtMs;
-    const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      const { reason, atMs, by } = this.#gone.get(key) ?? { reason: 'never-seen', atMs: 0 };
-      const told = { state: 'miss', reason, atMs, entry: undefined, rememberedSinceMs } as const;
-      return { ...told, purgeVersion: by?.version ?? 0, purge: by };
-    }
-    const { record, softenedBy: by } = entry;
-    const isFresh = this.#isShown(record, undefined);
-    const isStale = this.#isShown(record, 'while-revalidate');
-    return {
-      state: isFresh ? 'hit' : isStale ? 'stale' : 'miss',
-      reason: isFresh ? 'fresh' : by === undefined ? 'expired' : 'purged',
-      atMs: isFresh ? record.storedAtMs : record.expiresAtMs,
-      purgeVersion: by?.version ?? 0,
-      purge: by,
-      entry: record,
-      rememberedSinceMs,
-    };
+    const known = { entry: this.#entries.get(key), gone: this.#gone.get(key) };
+    return explained(known, this.#now(), this.#startedAtMs);
   }
 
   async count(): Promise<number> {
@@ -378,11 +290,7 @@ export class MemoryStore implements Store {
   }
 
   #isShown(record: EntryRecord, stale: Reading['stale']): boolean {
-    const nowMs = this.#now();
-    if (record.expiresAtMs === 0 || record.expiresAtMs > nowMs) return true;
-    if (stale === undefined) return false;
-    if (record.staleWhileRevalidateUntilMs > nowMs) return true;
-    return stale === 'if-error' && record.staleIfErrorUntilMs > nowMs;
+    return isShownAt(record, stale, this.#now());
   }
 
   #require(key: string, only: Precondition | undefined): void {

@@ -204,13 +204,29 @@ describe('the store of a worker', () => {
     await server.stop();
   });
 
-  it('cuts a long body off where its damage begins', async (t) => {
+  it('cuts a long body off where its damage begins, drops it, and is not met by it again', async (t) => {
     const server = await TestServer.start(await temporaryDirectory(t));
-    const { store, slabs } = server.addWorker();
+    const { store, slabs, damaged } = server.addWorker();
     await store.put('long', RAW, pieces(randomBytes(5 * MiB), 65_536));
     await flipFromEnd(server.directory.segmentsPath, 2 * MiB);
     await assert.rejects(bodyOf(await store.get('long')), /not as it was written/);
     assert.equal(slabs.onLoan, 0);
+    assert.deepEqual(damaged, ['body of long']);
+    await eventually(async () => (await store.count()) === 0);
+    assert.equal((await store.get('long')).found, false);
+    await server.stop();
+  });
+
+  it('drops no other version than the one whose damage was met', async (t) => {
+    const server = await TestServer.start(await temporaryDirectory(t));
+    const { store } = server.addWorker();
+    await store.put('long', RAW, pieces(randomBytes(5 * MiB), 65_536));
+    await flipFromEnd(server.directory.segmentsPath, 2 * MiB);
+    const old = await store.get('long');
+    await store.put('long', RAW, Buffer.from('new'));
+    await assert.rejects(bodyOf(old), /not as it was written/);
+    await store.put('later', RAW, Buffer.from('in the lane behind the drop'));
+    assert.deepEqual(await bodyOf(await store.get('long')), Buffer.from('new'));
     await server.stop();
   });
 

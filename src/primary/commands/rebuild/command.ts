@@ -86,8 +86,9 @@ function countLines({ counts, quarantined }: RebuildResult): string[] {
 function adviceLines({ isTrusted }: RebuildResult): string[] {
   if (isTrusted) return ['deleted and purged entries may have come back as valid'];
   return [
-    'deleted and purged entries may have come back, so all entries are stale: this version answers',
-    'reads of them with "expired" and removes them within minutes of the next start; where nothing',
-    'was deleted or purged, or it does not matter, run it again with --trust before that start',
+    'deleted and purged entries may have come back, so all entries are stale: reads of them miss with',
+    '"expired" until they are stored again, but for those under /v1 that take stale entries with',
+    'Cache-Control: max-stale; where nothing was deleted or purged, or it does not matter, run it again',
+    'with --trust before the next start',
   ];
 }

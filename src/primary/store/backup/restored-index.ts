@@ -71,9 +71,10 @@ export async function raiseNumbers(path: string, unused: Unused): Promise<void> 
 /** LevelDB takes some damage for an older index, so the files are looked at before it opens them. */
 async function inspectWhole(path: string, signal: AbortSignal): Promise<void> {
   try {
-    const { lostInLogs, damagedTables } = await inspectIndex(path, 'everything', () =>
-      signal.throwIfAborted(),
-    );
+    const { lostInLogs, damagedTables } = await inspectIndex(path, {
+      depth: 'everything',
+      beforeTable: () => signal.throwIfAborted(),
+    });
     const [lost] = lostInLogs;
     if (lost !== undefined) throw unusable(lost);
     if (damagedTables.length > 0) throw unusable(`damaged records in ${damagedTables.join(', ')}`);

@@ -1,11 +1,11 @@
 /**
  * Checks the tables of a large index while it is served, in job threads started by the primary: before
- * the open it would take too long. Until all are checked, a file says so, and a start that follows a
- * crash checks them first.
+ * the open it would take too long. Until all are checked, a file says so, and a start that follows two
+ * which ended before that checks them first.
  */
 import type { Logger } from 'pino';
 import type { Jobs } from '../../jobs/job-pool.ts';
-import { endChecking, type TableFile } from './index-inspection.ts';
+import { endChecking, requireCheck, type TableFile } from './index-inspection.ts';
 
 export interface IndexCheckOptions {
   readonly jobs: Pick<Jobs, 'checkTables'>;
@@ -51,6 +51,7 @@ export class IndexCheck {
         if (damagedTables.length > 0) log.error({ tables: damagedTables }, DAMAGED_RECORDS);
         if (broken === undefined) continue;
         this.#isBroken = true;
+        await requireCheck(indexPath);
         log.fatal(
           { damage: broken },
           'the index is damaged so that LevelDB may end the process; the next start will refuse it',
@@ -58,7 +59,7 @@ export class IndexCheck {
       }
       if (!this.#isStopped && !this.#isBroken) await endChecking(indexPath);
     } catch (error) {
-      // The next start that follows a crash checks what was not checked now.
+      // A later start checks what was not checked now.
       log.error({ err: error }, 'the tables of the index could not be checked');
     }
   }

@@ -90,7 +90,7 @@ async function inspect(path: string, beforeTable?: BeforeTable): Promise<Inspect
     throw new UnreadableIndexError('its file CURRENT is missing');
   }
   try {
-    return await inspectIndex(path, 'everything', beforeTable);
+    return await inspectIndex(path, { depth: 'everything', beforeTable });
   } catch (error) {
     if (!(error instanceof DamagedFilesError)) throw error;
     throw new UnreadableIndexError(error.message, { cause: error });

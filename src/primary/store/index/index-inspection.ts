@@ -31,10 +31,16 @@ export interface Inspection {
 }
 
 /**
- * Present while tables are in use that are not checked yet. A start that finds it follows one that
- * ended before it had checked them, perhaps by them, so it checks everything first.
+ * Present while tables are in use that are not checked yet, with the number of starts in a row, this one
+ * included, that did not come to check them all. They may have been ended by such a table.
  */
 const CHECKING = 'CHECKING';
+
+/**
+ * A start that finds so many checks everything first. One is no sign of damage: whoever kills a server
+ * within a minute of its start should not wait half a minute for the next one.
+ */
+const UNCHECKED_STARTS_MAX = 2;
 
 /** Up to this all tables are checked before the open; it takes well under a second. */
 const CHECKED_FIRST_BYTES_MAX = 64 * 1024 * 1024;
@@ -45,14 +51,21 @@ const LOG_BYTES_MAX = 64 * 1024 * 1024;
 /** Called before each table, which may take long: it throws to end the inspection. */
 export type BeforeTable = () => void;
 
+export interface InspectionOptions {
+  /** What is looked at of the tables; where it is left out, as much as a start has time for. */
+  readonly depth?: CheckDepth;
+  readonly beforeTable?: BeforeTable | undefined;
+  /** Up to so many bytes of tables all of them are looked at; 64 MiB where it is left out. */
+  readonly checkedFirstBytes?: number;
+}
+
 /**
  * Looks at as much as a start has time for, or at what is asked for. Throws a DamagedFilesError.
  * REQUIRES: the index is closed, and has the file CURRENT.
  */
 export async function inspectIndex(
   indexPath: string,
-  asked?: CheckDepth,
-  beforeTable?: BeforeTable,
+  { depth: asked, beforeTable, checkedFirstBytes }: InspectionOptions = {},
 ): Promise<Inspection> {
   const names = new Set(await readdir(indexPath));
   const seal = await compareWithSeal(indexPath);
@@ -61,7 +74,10 @@ export async function inspectIndex(
   const manifest = await manifestOf(indexPath, names);
   requireLog(manifest, names);
   const tables = tablesOf(manifest, names);
-  const depth = asked ?? (await depthOf(indexPath, tables, names));
+  const uncheckedStarts = names.has(CHECKING) ? await countStarts(indexPath) : 0;
+  const isLarge = bytesOf(tables) > (checkedFirstBytes ?? CHECKED_FIRST_BYTES_MAX);
+  const mayWait = isLarge && uncheckedStarts < UNCHECKED_STARTS_MAX;
+  const depth = asked ?? (mayWait ? await depthOf(indexPath) : 'everything');
   const damagedTables = await checkTables(indexPath, tables, depth, beforeTable);
   const lostInLogs = [...seal.logs];
   for (const name of names) {
@@ -70,8 +86,7 @@ export async function inspectIndex(
   }
   const unchecked = depth === 'everything' ? [] : tables;
   if (unchecked.length > 0) {
-    await writeFile(join(indexPath, CHECKING), '');
-    await syncDirectory(indexPath);
+    await noteUncheckedStarts(indexPath, uncheckedStarts + 1);
   } else await endChecking(indexPath);
   return { lostInLogs, damagedTables, unchecked };
 }
@@ -83,12 +98,28 @@ export async function inspectIndex(
 export async function damageFoundIn(indexPath: string): Promise<DamagedFilesError | undefined> {
   if (!(await hadBrokenCompaction(indexPath))) return undefined;
   try {
-    await inspectIndex(indexPath, 'everything');
+    await inspectIndex(indexPath, { depth: 'everything' });
     return undefined;
   } catch (error) {
     if (error instanceof DamagedFilesError) return error;
     throw error;
   }
+}
+
+/** Has the next start check everything, unless the index is found to be sound before. */
+export async function requireCheck(indexPath: string): Promise<void> {
+  await noteUncheckedStarts(indexPath, UNCHECKED_STARTS_MAX);
+}
+
+async function noteUncheckedStarts(indexPath: string, starts: number): Promise<void> {
+  await writeFile(join(indexPath, CHECKING), `${starts}\n`);
+  await syncDirectory(indexPath);
+}
+
+/** What cannot be read counts as too many. */
+async function countStarts(indexPath: string): Promise<number> {
+  const text = await readFile(join(indexPath, CHECKING), 'latin1');
+  return /^\d\n$/.test(text) ? Number(text) : UNCHECKED_STARTS_MAX;
 }
 
 /** Says that all tables were checked, or that the index was closed before they did any harm. */
@@ -118,13 +149,10 @@ function tablesOf({ tables }: Manifest, names: ReadonlySet<string>): TableFile[]
   });
 }
 
-async function depthOf(
-  indexPath: string,
-  tables: readonly TableFile[],
-  names: ReadonlySet<string>,
-): Promise<CheckDepth> {
-  const total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (total <= CHECKED_FIRST_BYTES_MAX || names.has(CHECKING)) return 'everything';
+const bytesOf = (tables: readonly TableFile[]): number =>
+  tables.reduce((sum, { bytes }) => sum + bytes, 0);
+
+async function depthOf(indexPath: string): Promise<CheckDepth> {
   return (await hadBrokenCompaction(indexPath)) ? 'everything' : 'state';
 }
 

@@ -2,6 +2,7 @@
  * Reads with a lease, in the primary. A fresh entry is answered as in any read. Of the callers who
  * find none, or a stale one, the first gets the lease.
  */
+import { BigCacheError } from '../../../protocol/errors.ts';
 import { MISS_CODES, type MissCode } from '../../../protocol/miss.ts';
 import { expiresAtOf, staleUntilOf } from '../../../protocol/record.ts';
 import { tagsOf } from '../../../protocol/record-fields.ts';
@@ -54,6 +55,17 @@ export async function leaseCold(
     const found = entries.leases.missOf(one.key) ?? entries.lookUpSync(one.key);
     return answer(entries, one, found);
   });
+}
+
+/**
+ * Throws LEASE_LOST where a write with this token would be refused as things stand, before its body has
+ * come; who waits takes over then, as for the write. What the write itself is tagged with is judged with it.
+ */
+export function checkToken({ leases }: EntryStore, key: string, token: string): void {
+  if (leases.isGood(key, [], token)) return;
+  const refusal = new BigCacheError('LEASE_LOST');
+  leases.noteRefused(key, token, refusal);
+  throw refusal;
 }
 
 function answer(

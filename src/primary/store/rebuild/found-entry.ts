@@ -69,14 +69,24 @@ function decodeMeta(bytes: Buffer): AppendMeta | undefined {
   return isOfThisFormat ? meta : undefined;
 }
 
-/** The record of the entry under `version`. With `staleFromMs` it is stale from that time on. */
+/**
+ * What is said of an entry that may have been deleted: it is stale, and shown to those alone who say after a
+ * failure of their own that they take what is stale. Any reader is shown what is revalidated.
+ */
+function distrusted(meta: AppendMeta, fromMs: number): AppendMeta {
+  const stale = staleFrom(meta, fromMs);
+  const untilMs = Math.max(stale.staleWhileRevalidateUntilMs, stale.staleIfErrorUntilMs);
+  return { ...stale, staleWhileRevalidateUntilMs: 0, staleIfErrorUntilMs: untilMs };
+}
+
+/** The record of the entry under `version`. With `staleFromMs` it is not trusted from that time on. */
 export function recordOf(
   entry: FoundEntry,
   version: number,
   staleFromMs: number | undefined,
 ): Buffer {
   const { key, segment, bodyAt, storedBytes, kind, checksums } = entry;
-  const meta = staleFromMs === undefined ? entry.meta : staleFrom(entry.meta, staleFromMs);
+  const meta = staleFromMs === undefined ? entry.meta : distrusted(entry.meta, staleFromMs);
   return encodeRecord(Buffer.from(key), {
     ...meta,
     kind,

@@ -9,7 +9,7 @@ import type { Space } from './space.ts';
 const WAIT_MAX_MS = 5000;
 
 export interface AdmissionOptions {
-  readonly space: Pick<Space, 'missingFor' | 'isHopeless'>;
+  readonly space: Pick<Space, 'missingFor' | 'missingInQuota' | 'isHopeless'>;
   /** Kept free beyond every grant, for the copies that reclaiming makes. */
   readonly headroomBytes: number;
   /** Told when a grant has to wait for room. */
@@ -43,6 +43,11 @@ export class Admission {
   /** Bytes that must be given back for all who wait, and the headroom; 0 or less when none. */
   get missingBytes(): number {
     return this.#missingFor(this.waitingBytes);
+  }
+
+  /** The same, as far as `--max-size` is concerned: the disk may lack more. */
+  get missingInQuotaBytes(): number {
+    return this.#options.space.missingInQuota(this.#needed(this.waitingBytes));
   }
 
   /**
@@ -80,8 +85,11 @@ export class Admission {
   }
 
   #missingFor(bytes: number): number {
-    const { space, headroomBytes } = this.#options;
-    return space.missingFor(this.#admittedBytes + bytes + headroomBytes);
+    return this.#options.space.missingFor(this.#needed(bytes));
+  }
+
+  #needed(bytes: number): number {
+    return this.#admittedBytes + bytes + this.#options.headroomBytes;
   }
 
   /** Resolves when the bytes are admitted, and counted as such. */

@@ -3,7 +3,10 @@
  * where room is short evicts from the oldest segment what deserves no second chance. The copying is
  * done by a job thread, every change by the write lane; files are unlinked by DeadSegments alone.
  */
+import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { segmentFileName } from '../../../segments/format.ts';
+import { hasSecondName } from '../../directory/second-name.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { Admission } from './admission.ts';
 import type { DeadSegments } from './dead-segments.ts';
@@ -20,11 +23,12 @@ import { chooseVictim, type Victim } from './victim.ts';
 export interface ReclaimerOptions {
   readonly store: EntryStore;
   readonly space: Pick<Space, 'measure' | 'missingOnDisk'>;
-  readonly admission: Pick<Admission, 'missingBytes' | 'roomMayHaveCome'>;
+  readonly admission: Pick<Admission, 'missingBytes' | 'missingInQuotaBytes' | 'roomMayHaveCome'>;
   readonly deadSegments: Pick<DeadSegments, 'sweep' | 'awaitedBytes'>;
   readonly reclaim: Pick<SegmentReclaim, 'run' | 'stop' | 'hurry' | 'close'>;
   readonly lost: LostSegments;
   readonly pins: Pins;
+  readonly segmentsPath: string;
   /** Room that is made before anybody asks for it. */
   readonly aheadBytes: number;
   readonly garbagePercent: number;
@@ -51,6 +55,8 @@ export class Reclaimer {
   #running: Promise<void> | undefined;
   /** Bytes that were spared whole, less those that were given back since. */
   #renewedBytes = 0;
+  /** Whether it was told that segments give no room since they have second names. */
+  #hasToldOfLinks = false;
 
   constructor(options: ReclaimerOptions) {
     this.#options = options;
@@ -102,7 +108,7 @@ export class Reclaimer {
     if (!store.countsAreSure) return false;
     const isSearching = await lost.step();
     if (this.#isShort() && (await deadSegments.sweep())) return true;
-    const victim = this.#choose();
+    const victim = await this.#nextVictim();
     if (victim === undefined) return isSearching;
     try {
       await this.#reclaim(victim);
@@ -126,6 +132,37 @@ export class Reclaimer {
   #mustEvict(): boolean {
     const { admission, aheadBytes, deadSegments } = this.#options;
     return admission.missingBytes + aheadBytes > deadSegments.awaitedBytes;
+  }
+
+  /** Those that would give no room are passed over, and left alone for a minute. */
+  async #nextVictim(): Promise<Victim | undefined> {
+    for (let victim = this.#choose(); victim !== undefined; victim = this.#choose()) {
+      if (!(await this.#isEvictedInVain(victim))) {
+        this.#hasToldOfLinks = false;
+        return victim;
+      }
+      this.#aside.add(victim.stats.id);
+    }
+    return undefined;
+  }
+
+  /**
+   * A backup on the same disk has second names of segments, by which their bytes stay there. The quota
+   * counts none but ours: where it has enough, and the disk alone is short, they are not evicted.
+   */
+  async #isEvictedInVain({ stats, keep }: Victim): Promise<boolean> {
+    const { admission, aheadBytes, deadSegments, segmentsPath, log } = this.#options;
+    if (keep === 'all') return false;
+    if (admission.missingInQuotaBytes + aheadBytes > deadSegments.awaitedBytes) return false;
+    if (!(await hasSecondName(join(segmentsPath, segmentFileName(stats.id))))) return false;
+    if (!this.#hasToldOfLinks) {
+      log.warn(
+        { segment: stats.id },
+        'the disk is short of room, and segments that a backup on it has by a second name give none',
+      );
+    }
+    this.#hasToldOfLinks = true;
+    return true;
   }
 
   #choose(): Victim | undefined {

@@ -88,15 +88,16 @@ export class Space {
 
   /** Bytes that must be given back before `bytes` more can be granted; 0 or less when there is room. */
   missingFor(bytes: number): number {
-    return Math.max(this.#missingInQuota(bytes), this.missingOnDisk(bytes));
+    return Math.max(this.missingInQuota(bytes), this.missingOnDisk(bytes));
   }
 
   /** Whether the reserve can be made, of which the disk has nothing yet. */
   get hasRoomForReserve(): boolean {
-    return this.#missingInQuota(0) <= 0 && this.missingOnDisk(this.#options.reserveBytes) <= 0;
+    return this.missingInQuota(0) <= 0 && this.missingOnDisk(this.#options.reserveBytes) <= 0;
   }
 
-  #missingInQuota(bytes: number): number {
+  /** The same, as far as `--max-size` is concerned. */
+  missingInQuota(bytes: number): number {
     const { storeBytesMax, indexSlackBytes } = this.#options;
     if (storeBytesMax === 0) return Number.NEGATIVE_INFINITY;
     return this.usedBytes + indexSlackBytes + bytes - storeBytesMax;

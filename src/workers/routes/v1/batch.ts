@@ -13,7 +13,7 @@ import { requireJson } from '../../json/media-type.ts';
 import { sendPieces } from '../../send.ts';
 import { isQueued, turnOf } from '../../turns.ts';
 import { JSON_TYPE } from '../../wrapper.ts';
-import { allowSlowAnswer } from '../declare.ts';
+import { allowSlowAnswer, inStore } from '../declare.ts';
 import { answerItems } from './batch-items.ts';
 import type { ItemAnswer } from './batch-operations.ts';
 import { AnswerRoom, BatchRoom } from './batch-room.ts';
@@ -90,7 +90,7 @@ async function perform(
   try {
     const items = await form.itemsOf(await upload.collect());
     allowSlowAnswer(request);
-    const answers = await answerItems({ deps, principal, room }, items);
+    const answers = await inStore(request, answerItems({ deps, principal, room }, items));
     const headers = { 'content-type': form.type, 'cache-control': 'no-store' };
     sendPieces(reply, headers, [form.write(answers)], close);
   } catch (error) {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ExplainedEntry, Explanation } from '../../../protocol/explanation.ts';
 import { purgeId } from '../../../protocol/purge.ts';
 import type { RouteDeps } from '../../deps.ts';
-import { getAndHead, keyAfter, sendJson } from '../declare.ts';
+import { getAndHead, inStore, keyAfter, sendJson } from '../declare.ts';
 import { EXPLAIN_SCHEMA } from './purges-schemas.ts';
 
 const MOUNT = '/v1/explain/';
@@ -40,7 +40,7 @@ export function explainRoutes(app: FastifyInstance, deps: RouteDeps): void {
     schema: EXPLAIN_SCHEMA,
     handler: async (request, reply) => {
       const key = keyAfter(MOUNT, request, 'read');
-      sendJson(reply, shown(key, await deps.store.explain(key)));
+      sendJson(reply, shown(key, await inStore(request, deps.store.explain(key))));
     },
   });
 }

@@ -7,7 +7,7 @@ import { int64Of, requireKnown, ttlMsOf } from '../../exact/fields.ts';
 import type { Members } from '../../exact/values.ts';
 import { sendBytes } from '../../send.ts';
 import { JSON_TYPE } from '../../wrapper.ts';
-import { keyAfter } from '../declare.ts';
+import { inStore, keyAfter } from '../declare.ts';
 import { INCR_SCHEMA, IncrBody } from './counters-schemas.ts';
 
 const MOUNT = '/v1/incr/';
@@ -29,7 +29,7 @@ async function increment(
   const key = keyAfter(MOUNT, request, 'write');
   const members = await smallJsonOf(deps, request, reply);
   requireKnown(members, ['by', 'initial', 'ttl']);
-  const value = await deps.store.increment(key, counterOrderOf(members));
+  const value = await inStore(request, deps.store.increment(key, counterOrderOf(members)));
   const headers = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
   // JSON.stringify takes no bigint; its digits are the JSON.
   sendBytes(reply, 200, headers, Buffer.from(`{"value":${value}}`));

@@ -5,7 +5,7 @@ import { type EntryRecord, Kind } from '../../../protocol/record.ts';
 import { visiblePrefix } from '../../access/principal.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { plainTag } from '../../http/entity-tags.ts';
-import { getAndHead, sendJson, targetAfter } from '../declare.ts';
+import { getAndHead, inStore, sendJson, targetAfter } from '../declare.ts';
 import { cursorAfter, keyOfCursor, keysQueryOf } from './keys-query.ts';
 import { KEYS_SCHEMA } from './keys-schemas.ts';
 
@@ -15,7 +15,7 @@ async function list(deps: RouteDeps, request: FastifyRequest, reply: FastifyRepl
   const { prefix: asked, cursor, limit } = keysQueryOf(targetAfter(PATH, request));
   const prefix = visiblePrefix(request, asked);
   const after = keyOfCursor(cursor, prefix);
-  const { entries, next } = await deps.store.list({ prefix, after, limit });
+  const { entries, next } = await inStore(request, deps.store.list({ prefix, after, limit }));
   sendJson(reply, {
     items: entries.map(shown),
     cursor: next === undefined ? null : cursorAfter(next, prefix),

@@ -13,7 +13,7 @@ import type { RouteDeps } from '../../deps.ts';
 import { requireJson } from '../../json/media-type.ts';
 import { sendBytes } from '../../send.ts';
 import { JSON_TYPE } from '../../wrapper.ts';
-import { getAndHead, sendJson, targetAfter } from '../declare.ts';
+import { getAndHead, inStore, sendJson, targetAfter } from '../declare.ts';
 import { PURGE_BODY_BYTES_MAX, purgeOrderOf } from './purge-body.ts';
 import { PURGE_SCHEMA, PurgeBody, REPORT_SCHEMA } from './purges-schemas.ts';
 
@@ -27,7 +27,7 @@ async function purge(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
     const order = purgeOrderOf(await upload.collect());
     allowSelector(request, order.selector);
     if ('all' in order.selector) allowScope(request, 'admin');
-    const id = purgeId(await deps.store.purge(order));
+    const id = purgeId(await inStore(request, deps.store.purge(order)));
     const headers = {
       'content-type': JSON_TYPE,
       'cache-control': 'no-store',

@@ -131,7 +131,7 @@ function cacheHeaders(record: EntryRecord, { tag }: Form, nowMs: number): Outgoi
     vary: 'Accept-Encoding',
     'cache-status': hitStatus(record, nowMs),
   };
-  const cacheControl = cacheControlOf(record);
+  const cacheControl = cacheControlOf(record, nowMs);
   if (cacheControl !== undefined) headers['cache-control'] = cacheControl;
   if (tag !== undefined) headers['etag'] = tag;
   return headers;

@@ -5,7 +5,7 @@ import { smallJsonOf } from '../../body/small-json.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { memberInvalid, requireKnown, ttlMsOf } from '../../exact/fields.ts';
 import { sendHead } from '../../send.ts';
-import { keyAfter } from '../declare.ts';
+import { inStore, keyAfter } from '../declare.ts';
 import { TOUCH_SCHEMA, TouchBody } from './counters-schemas.ts';
 
 const MOUNT = '/v1/touch/';
@@ -16,7 +16,8 @@ async function touch(deps: RouteDeps, request: FastifyRequest, reply: FastifyRep
   requireKnown(members, ['ttl']);
   const ttlMs = ttlMsOf(members);
   if (ttlMs === undefined) throw memberInvalid('Send {"ttl": seconds}, or null for ever.');
-  if (!(await deps.store.touch(key, ttlMs))) throw new BigCacheError('CACHE_MISS');
+  if (!(await inStore(request, deps.store.touch(key, ttlMs))))
+    throw new BigCacheError('CACHE_MISS');
   sendHead(reply, 204, { 'cache-control': 'no-store' });
 }
 

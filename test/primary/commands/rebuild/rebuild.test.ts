@@ -4,57 +4,26 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { report, runRebuild } from '../../../../src/primary/commands/rebuild/command.ts';
+import { runRebuild } from '../../../../src/primary/commands/rebuild/command.ts';
 import { rebuildIndex } from '../../../../src/primary/commands/rebuild/rebuild-run.ts';
-import { runVerify } from '../../../../src/primary/commands/verify/command.ts';
 import { openDirectory } from '../../../../src/primary/directory/directory.ts';
 import { openForRebuild } from '../../../../src/primary/directory/stopped-store.ts';
 import { metaKey } from '../../../../src/primary/store/index/index-keys.ts';
-import { APPEND_HEADER_BYTES, APPEND_STATE_AT } from '../../../../src/segments/format.ts';
 import { temporaryDirectory } from '../../../temporary-directory.ts';
-import { JSON_META, pattern, RAW_META } from '../../../workers/store/store-subject.ts';
+import { pattern, RAW_META } from '../../../workers/store/store-subject.ts';
 import {
   digests,
   filledStore,
-  flip,
-  leftovers,
   outcomeOf,
   PLAIN,
   plainStore,
   QUIET,
   readAll,
   recordIn,
-  segmentPath,
   TRUST,
   withIndex,
 } from '../stopped-store-setup.ts';
-
-type Result = NonNullable<Awaited<ReturnType<typeof rebuildIndex>>>;
-
-async function rebuild(path: string, isTrusted = true, now = Date.now): Promise<Result> {
-  const directory = await openForRebuild(path);
-  try {
-    const result = await rebuildIndex({
-      directory,
-      isTrusted,
-      now,
-      onProgress: (share) => assert.ok(share >= 0 && share <= 1),
-      shouldStop: () => false,
-    });
-    assert.ok(result !== undefined);
-    return result;
-  } finally {
-    await directory.release();
-  }
-}
-
-async function isSound(path: string): Promise<void> {
-  const { code, out } = await outcomeOf((write) =>
-    runVerify(path, { fast: false, json: false }, write, QUIET),
-  );
-  assert.equal(code, 0, out);
-  assert.deepEqual(await leftovers(path), []);
-}
+import { isSound, rebuild } from './rebuild-setup.ts';
 
 const PLAIN_KEYS = [...Array.from({ length: 40 }, (_, nth) => `page/${nth}`), 'long'];
 
@@ -142,145 +111,6 @@ describe('an index is made anew', () => {
       assert.ok(version > rebuilt);
     });
     assert.equal((await recordIn(path, 'page/1')).pointer.segment, 42);
-    await isSound(path);
-  });
-});
-
-describe('what comes back', () => {
-  it('is stale unless it is trusted: expired for this version, with how long it may be served', async (t) => {
-    const path = await temporaryDirectory(t);
-    const nowMs = Date.now();
-    const inAnHour = { ...RAW_META, expiresAtMs: nowMs + 3_600_000 };
-    await filledStore(path, async ({ store }) => {
-      await store.put('for ever', RAW_META, pattern(10));
-      await store.put('for an hour', inAnHour, pattern(20));
-      await store.put('over', { ...RAW_META, expiresAtMs: nowMs - 1 }, pattern(20));
-    });
-    const result = await rebuild(path, false);
-    assert.deepEqual([result.entries, result.expired], [3, 1]);
-    const forEver = await recordIn(path, 'for ever');
-    assert.ok(forEver.expiresAtMs >= nowMs && forEver.expiresAtMs <= Date.now());
-    assert.equal(forEver.staleWhileRevalidateUntilMs, Number.MAX_SAFE_INTEGER);
-    assert.equal(forEver.staleIfErrorUntilMs, Number.MAX_SAFE_INTEGER);
-    const forAnHour = await recordIn(path, 'for an hour');
-    assert.equal(forAnHour.expiresAtMs, forEver.expiresAtMs);
-    assert.equal(forAnHour.staleWhileRevalidateUntilMs, inAnHour.expiresAtMs);
-    const over = await recordIn(path, 'over');
-    assert.deepEqual([over.expiresAtMs, over.staleIfErrorUntilMs], [nowMs - 1, 0]);
-    await filledStore(path, async ({ store }) => {
-      const miss = await store.get('for ever');
-      assert.deepEqual(miss, { found: false, reason: 'expired' });
-    });
-    await isSound(path);
-    assert.match(report(result), /3 entries in the new index of .*, 1 of them expired/);
-    assert.match(report(result), /run it again with --trust before that start/);
-    assert.equal((await rebuild(path, true)).expired, 1);
-    assert.deepEqual(
-      [...(await readAll(path, ['for ever', 'for an hour', 'over'])).keys()],
-      ['for ever', 'for an hour'],
-    );
-  });
-
-  it('is the append that was stored last by the clock, with all that belongs to it', async (t) => {
-    const path = await temporaryDirectory(t);
-    const meta = { ...JSON_META, expire: 4e9, expiresAtMs: 4e12, duration: '28d' };
-    await filledStore(
-      path,
-      async ({ store }) => {
-        await store.put('key', RAW_META, pattern(1));
-        await store.put('key', meta, pattern(20));
-      },
-      () => 2_000_000_000_000,
-    );
-    const before = await recordIn(path, 'key');
-    await filledStore(
-      path,
-      async ({ store }) => void (await store.put('key', RAW_META, pattern(30))),
-      () => 1_900_000_000_000,
-    );
-    const { counts } = await rebuild(path);
-    assert.equal(counts.displaced, 2);
-    const after = await recordIn(path, 'key');
-    assert.deepEqual({ ...after, version: 0 }, { ...before, version: 0 });
-    await isSound(path);
-  });
-
-  it('is no older body where the newest of a key is damaged', async (t) => {
-    const path = await temporaryDirectory(t);
-    await plainStore(path);
-    const newer = async (key: string): Promise<void> =>
-      filledStore(path, async ({ store }) => void (await store.put(key, RAW_META, pattern(500))));
-    await newer('page/1');
-    const { pointer } = await recordIn(path, 'page/1');
-    await newer('page/2');
-    await flip(segmentPath(path, pointer.segment), pointer.offset);
-    const { entries, counts, quarantined } = await rebuild(path);
-    assert.deepEqual([entries, counts.damagedBodies], [40, 1]);
-    // Nothing but the damaged body is in that file, and the server would delete it.
-    assert.deepEqual(quarantined, ['00000002.seg']);
-    assert.ok(readdirSync(join(path, 'quarantine')).some((name) => /^\d+-00000002/.test(name)));
-    await isSound(path);
-    const found = await readAll(path, ['page/1', 'page/2']);
-    assert.deepEqual([...found.values()], [pattern(500)]);
-  });
-
-  it('is a later body where an older one is damaged', async (t) => {
-    const path = await temporaryDirectory(t);
-    await plainStore(path);
-    const { pointer } = await recordIn(path, 'page/1');
-    await filledStore(path, async ({ store }) => {
-      await store.put('page/1', RAW_META, pattern(500));
-    });
-    await flip(segmentPath(path, pointer.segment), pointer.offset);
-    assert.equal((await rebuild(path)).entries, 41);
-    assert.deepEqual((await readAll(path, ['page/1'])).get('page/1'), pattern(500));
-    await isSound(path);
-  });
-
-  it('is nothing that was refused', async (t) => {
-    const path = await temporaryDirectory(t);
-    await plainStore(path);
-    const { pointer } = await recordIn(path, 'page/1');
-    const state = pointer.offset - 'page/1'.length - APPEND_HEADER_BYTES + APPEND_STATE_AT;
-    await flip(segmentPath(path, 1), state);
-    const { entries, counts } = await rebuild(path);
-    assert.deepEqual([entries, counts.voidAppends], [40, 1]);
-    await isSound(path);
-  });
-
-  it('is everything around a damaged append, and nothing that hides in a body', async (t) => {
-    const path = await temporaryDirectory(t);
-    await plainStore(path, 3);
-    // A body that looks like a segment: whoever searched for appends would find `page/0` in it.
-    const decoy = readFileSync(segmentPath(path, 1)).subarray(64);
-    await filledStore(path, async ({ store }) => {
-      await store.put('before', RAW_META, pattern(10));
-      await store.put('decoy', RAW_META, decoy);
-      await store.put('after', RAW_META, pattern(10));
-    });
-    await rm(segmentPath(path, 1));
-    const { pointer } = await recordIn(path, 'decoy');
-    const begin = pointer.offset - 'decoy'.length - APPEND_HEADER_BYTES;
-    await flip(segmentPath(path, 2), begin);
-    const first = await rebuild(path);
-    assert.deepEqual([first.entries, first.counts.damagedPlaces], [2, 1]);
-    const keys = ['before', 'decoy', 'after', 'page/0'];
-    assert.deepEqual([...(await readAll(path, keys)).keys()], ['before', 'after']);
-    await flip(segmentPath(path, 2), begin + 17);
-    const second = await rebuild(path);
-    assert.deepEqual([second.entries, second.counts.damagedPlaces], [1, 1]);
-    assert.ok(second.counts.damagedBytes > decoy.length);
-    assert.deepEqual([...(await readAll(path, keys)).keys()], ['before']);
-    await isSound(path);
-  });
-
-  it('is what stands before a torn tail', async (t) => {
-    const path = await temporaryDirectory(t);
-    await plainStore(path);
-    const { pointer } = await recordIn(path, 'page/39');
-    await truncate(segmentPath(path, 1), pointer.offset + 10);
-    const { entries, counts } = await rebuild(path);
-    assert.deepEqual([entries, counts.tornTails, counts.damagedPlaces], [39, 1, 0]);
     await isSound(path);
   });
 });

@@ -189,7 +189,7 @@ describe('a large index', () => {
     const log = pino({ level: 'error' }, { write: (line: string) => lines.push(line) });
     const jobs = { checkTables: (request: CheckRequest) => checkTables(request) };
     const running = new IndexCheck({ jobs, indexPath, tables, log });
-    writeFileSync(join(indexPath, 'CHECKING'), '');
+    writeFileSync(join(indexPath, 'CHECKING'), '1\n');
     running.start();
     await new Promise((resolve) => setTimeout(resolve, 100));
     await running.stop();
@@ -207,6 +207,25 @@ describe('a large index', () => {
     bytes[0] = 5;
     writeFileSync(path, bytes);
     assert.match((await check(directory, [table])).join(), /the next start will refuse it/);
-    assert.ok(existsSync(join(directory.indexPath, 'CHECKING')));
+    assert.equal(readFileSync(join(directory.indexPath, 'CHECKING'), 'latin1'), '2\n');
+  });
+
+  it('is served before it is checked, unless two starts in a row have not come to check it', async (t) => {
+    const { indexPath } = await made(t);
+    const depths: string[] = [];
+    for (let start = 0; start < 4; start++) {
+      const { unchecked } = await inspectIndex(indexPath, { checkedFirstBytes: 0 });
+      depths.push(unchecked.length > 0 ? 'served' : 'checked');
+    }
+    assert.deepEqual(depths, ['served', 'served', 'checked', 'served']);
+  });
+
+  it('is checked before it is served where it cannot be told how often it was not', async (t) => {
+    const { indexPath } = await made(t);
+    for (const text of ['', 'x\n', '22\n', '2\n']) {
+      writeFileSync(join(indexPath, 'CHECKING'), text);
+      const { unchecked } = await inspectIndex(indexPath, { checkedFirstBytes: 0 });
+      assert.deepEqual(unchecked, [], text);
+    }
   });
 });

@@ -10,6 +10,7 @@ function admissionOver(freeBytes: number) {
   const admission = new Admission({
     space: {
       missingFor: (bytes) => bytes - room.freeBytes,
+      missingInQuota: (bytes) => bytes - room.freeBytes,
       isHopeless: (bytes) => bytes > 1000,
     },
     headroomBytes: 10,

@@ -3,6 +3,7 @@
  * seen without the files of segments.
  */
 import { existsSync } from 'node:fs';
+import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import findPointing from '../../../../src/primary/jobs/find-pointing.ts';
 import walkSegment from '../../../../src/primary/jobs/walk-segment.ts';
@@ -51,7 +52,8 @@ export async function reclaiming(
   };
   const needs = { store, jobs, indexPath, log };
   const deadSegments = new DeadSegments({ ...needs, segmentsPath, pins, onDrop: () => undefined });
-  const room = { limitBytes: Number.MAX_SAFE_INTEGER, measured: 0, admitted: 0 };
+  /** What the segments may take; by the quota, unless the test says that the disk is what is short. */
+  const room = { limitBytes: Number.MAX_SAFE_INTEGER, isDisk: false, measured: 0, admitted: 0 };
   const tried: string[] = [];
   /** What each segment's reclaim does: evicts all of it, unless the test says otherwise. */
   const steps = new Map<number, (keep: string) => Promise<Step> | Step>();
@@ -68,6 +70,9 @@ export async function reclaiming(
     admission: {
       get missingBytes() {
         return store.segmentBytes - room.limitBytes;
+      },
+      get missingInQuotaBytes() {
+        return room.isDisk ? Number.NEGATIVE_INFINITY : store.segmentBytes - room.limitBytes;
       },
       roomMayHaveCome: () => {
         room.admitted += 1;
@@ -89,13 +94,20 @@ export async function reclaiming(
     },
     lost: new LostSegments(needs, new Map()),
     pins,
+    segmentsPath,
     aheadBytes: 0,
     garbagePercent: 50,
     clock: { elapsedMs: () => time.nowMs },
   });
   test.after(() => reclaimer.stop());
   const hasFile = (id: number): boolean => existsSync(join(segmentsPath, segmentFileName(id)));
-  return { store, reclaimer, pins, room, tried, steps, time, messages, hasFile, searches };
+  /** Gives the file of a segment a second name, as a backup does; answers which. */
+  const linked = async (id: number): Promise<string> => {
+    const name = join(directory.path, `backup-of-${id}`);
+    await link(join(segmentsPath, segmentFileName(id)), name);
+    return name;
+  };
+  return { store, reclaimer, pins, room, tried, steps, time, messages, hasFile, linked, searches };
 }
 
 /** Long enough for a reclaimer with nothing to do to have looked some times. */

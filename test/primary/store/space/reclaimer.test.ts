@@ -1,5 +1,6 @@
 /** What is reclaimed, and what is left alone, when room is short and not everything goes well. */
 import assert from 'node:assert/strict';
+import { unlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { eventually } from '../../../eventually.ts';
 import { aWhile, reclaiming, SEGMENT_BYTES } from './reclaimer-setup.ts';
@@ -100,6 +101,37 @@ describe('a reclaimer that is short of room', () => {
     reclaimer.start();
     await eventually(() => store.segments.size === 1);
     assert.deepEqual(tried, ['1 chance', '1 nothing']);
+  });
+});
+
+describe('a segment that a backup on the same disk has by a second name', () => {
+  it('is not evicted in vain where the disk is short, and is once it has one name again', async (t) => {
+    const { reclaimer, room, tried, store, time, messages, linked } = await reclaiming(t, {
+      segments: 4,
+    });
+    const names = [await linked(1), await linked(2)];
+    room.isDisk = true;
+    room.limitBytes = 2 * SEGMENT_BYTES;
+    reclaimer.start();
+    await eventually(() => store.segments.size === 2);
+    assert.deepEqual(tried, ['3 chance', '4 chance']);
+    room.limitBytes = SEGMENT_BYTES;
+    await aWhile();
+    assert.deepEqual([...store.segments.keys()], [1, 2], 'nothing is left that would give room');
+    assert.equal(messages.filter((text) => /second name/.test(text)).length, 1, 'told once');
+    await unlink(names[1] ?? '');
+    time.nowMs += 60_000;
+    await eventually(() => store.segments.size === 1);
+    assert.deepEqual([...store.segments.keys()], [1]);
+  });
+
+  it('is evicted where the quota is short: that counts what is ours', async (t) => {
+    const { reclaimer, room, tried, store, linked } = await reclaiming(t, { segments: 2 });
+    await linked(1);
+    room.limitBytes = SEGMENT_BYTES;
+    reclaimer.start();
+    await eventually(() => store.segments.size === 1);
+    assert.deepEqual(tried, ['1 chance']);
   });
 });
 
