@@ -54,10 +54,11 @@ const PickleHeaders = Type.Object({
 const AS_BYTES: Presentation = {
   mount: MOUNT,
   frame: frameEntry,
-  headers: (record, { config }) => ({
-    ...bodyHeaders(record, config.bodyCsp),
-    'cache-control': 'no-store',
-  }),
+  headers: (record, { config }) => {
+    const headers = bodyHeaders(record, config.bodyCsp);
+    headers['cache-control'] = 'no-store';
+    return headers;
+  },
 };
 
 /** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */
