@@ -11,6 +11,7 @@ import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
+import { ENCODED_HEADERS, MISS_HEADERS } from './answer-headers.ts';
 import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
 import {
@@ -21,8 +22,8 @@ import {
   MinimalAnswer,
   messageAnswer,
   PreferHeader,
-  READ_ERRORS,
   ReadHeaders,
+  readErrorAnswers,
   WRITE_ERRORS,
 } from './schemas.ts';
 
@@ -58,6 +59,7 @@ const EntryAnswer = Type.Object(
   { key: Type.String(), value: Type.Unknown(), expire: Expire, duration: Duration },
   {
     description: 'A hit.',
+    headers: ENCODED_HEADERS,
     examples: [
       { ...STORED_EXAMPLE, duration: '28d' },
       { key: 'a', value: 1, expire: null, duration: null },
@@ -171,7 +173,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
       headers: ReadHeaders,
       response: {
         200: EntryAnswer,
-        ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),
+        ...readErrorAnswers(MISS_HEADERS, 'KIND_MISMATCH'),
       },
     },
     handler: (request, reply) => readEntry(deps, request, reply, AS_JSON),

@@ -10,8 +10,12 @@ import type {
 } from 'fastify';
 import { Type } from 'typebox';
 import type { RouteDeps } from '../deps.ts';
-import { getAndHead, sendJson } from './declare.ts';
-import { openErrorAnswers } from './schemas.ts';
+import { sendBytes } from '../send.ts';
+import { JSON_TYPE } from '../wrapper.ts';
+import { MOVED_HEADERS, PAGE_HEADERS, PART_OF_PAGE_HEADERS } from './answer-headers.ts';
+import { getAndHead } from './declare.ts';
+import { finishDocument } from './document.ts';
+import { openErrorAnswers, RawBody } from './schemas.ts';
 
 /** The page loads nothing from elsewhere; Swagger UI sets style attributes. */
 const PAGE_CSP = [
@@ -79,8 +83,8 @@ function documentedRoute(
 ): Transformed {
   if (declared === undefined) return { schema: { hide: true }, url: route.url };
   const config = route.config ?? {};
-  const { body, consumes } = config;
-  const url = documentedUrl(route.url, declared);
+  const { body, consumes, documentedAs } = config;
+  const url = documentedAs ?? documentedUrl(route.url, declared);
   const schema = documentedAccess(declared, config, areTokensNeeded);
   if (body === undefined) return { schema, url };
   return { schema: { ...schema, body, consumes: [...(consumes ?? [])] }, url };
@@ -108,8 +112,67 @@ export async function describeRoutes(
       components: { securitySchemes: SECURITY_SCHEMES },
     },
     transform: ({ schema, route }) => documentedRoute(schema, route, areNeeded),
+    transformObject: (generated) => {
+      if ('swaggerObject' in generated) return generated.swaggerObject;
+      finishDocument(generated.openapiObject);
+      return generated.openapiObject;
+    },
   });
 }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path under which the document has the route, where it is another one. */
+    documentedAs?: string;
+  }
+}
+
+interface PageRoute {
+  readonly documentedAs: string;
+  readonly schema: FastifySchema;
+}
+
+/** What the document says of the page, and in one place of all its files. */
+const PAGE_ROUTES: Readonly<Record<string, PageRoute>> = {
+  '/docs': {
+    documentedAs: '/docs',
+    schema: {
+      summary: 'This description, to read and to try',
+      tags: ['documentation'],
+      response: {
+        200: {
+          description: 'The page.',
+          headers: PAGE_HEADERS,
+          content: { 'text/html': { schema: Type.String() } },
+        },
+        ...openErrorAnswers(),
+      },
+    },
+  },
+  '/docs/json': {
+    documentedAs: '/docs/{file}',
+    schema: {
+      summary: 'A file of the page',
+      tags: ['documentation'],
+      params: Type.Object({ file: Type.String({ examples: ['static/index.css', 'yaml'] }) }),
+      response: {
+        200: {
+          description: 'The file.',
+          headers: PAGE_HEADERS,
+          content: { '*/*': { schema: RawBody } },
+        },
+        206: {
+          description: 'The bytes that Range asked for.',
+          headers: PART_OF_PAGE_HEADERS,
+          content: { '*/*': { schema: RawBody } },
+        },
+        302: Type.Null({ description: 'It is the page.', headers: MOVED_HEADERS }),
+        304: Type.Null({ description: 'The client has the file.', headers: PAGE_HEADERS }),
+        ...openErrorAnswers('NOT_FOUND'),
+      },
+    },
+  },
+};
 
 const DocumentAnswer = Type.Object({}, { description: 'An OpenAPI 3.1 document.' });
 
@@ -117,7 +180,18 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
   const page: FastifyPluginAsync = async (scope) => {
     // The page shows how to send a token, so it comes without one; nothing of the store is in it.
     scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, access: 'open' };
+      const described = PAGE_ROUTES[route.url];
+      const { documentedAs } = described ?? {};
+      if (described !== undefined) route.schema = described.schema;
+      route.config = {
+        ...route.config,
+        access: 'open',
+        ...(documentedAs === undefined ? {} : { documentedAs }),
+      };
+    });
+    scope.addHook('onSend', (_request, reply, _payload, done) => {
+      if (![200, 206, 304].includes(reply.statusCode)) reply.header('cache-control', 'no-store');
+      done();
     });
     await scope.register(fastifySwaggerUi, {
       routePrefix: '/docs',
@@ -126,6 +200,7 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
     });
   };
   await app.register(page);
+  let document: Buffer | undefined;
   getAndHead(app, {
     url: '/openapi.json',
     config: { access: 'open' },
@@ -134,6 +209,10 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
       tags: ['documentation'],
       response: { 200: DocumentAnswer, ...openErrorAnswers() },
     },
-    handler: (_request, reply) => sendJson(reply, app.swagger()),
+    handler: (_request, reply) => {
+      // Routes do not change once requests come; making the text of all of them takes milliseconds.
+      document ??= Buffer.from(JSON.stringify(app.swagger()));
+      sendBytes(reply, 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }, document);
+    },
   });
 }

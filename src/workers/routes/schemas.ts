@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox';
 import { BigCacheError, ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import { type AnswerHeaders, errorHeaders, MINIMAL_HEADERS } from './answer-headers.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -24,6 +25,13 @@ const ANYWHERE: readonly ErrorCode[] = [
   'INTERNAL',
   'NOT_IMPLEMENTED',
   'SHUTTING_DOWN',
+];
+/** Errors of paths and methods that no route has, and of what never became a request. */
+export const UNMATCHED_ERRORS: readonly ErrorCode[] = [
+  'NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'REQUEST_TIMEOUT',
+  'BODY_TOO_LARGE',
 ];
 /** Errors of every route that needs a token, where tokens are needed. */
 const WITH_TOKEN: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'TOKEN_REFUSED', 'SCOPE_REFUSED'];
@@ -77,11 +85,24 @@ export function openErrorAnswers(...codes: ErrorCode[]): Record<number, TSchema>
       {
         description: same.map((code) => `\`${code}\`: ${ERRORS[code].detail}`).join('\n\n'),
         examples: same.map((code) => new BigCacheError(code).toBody()),
+        headers: errorHeaders(status),
       },
     );
   }
   return answers;
 }
+
+/** `errorAnswers` of a read: its 404 is a miss, which has these headers. */
+export function readErrorAnswers(
+  missHeaders: AnswerHeaders,
+  ...codes: ErrorCode[]
+): Record<number, TSchema> {
+  const answers = errorAnswers(...codes, 'CACHE_MISS', 'CACHE_EXPIRED', ...READ_ERRORS);
+  return { ...answers, 404: { ...answers[404], headers: missHeaders } };
+}
+
+/** A body of any bytes. */
+export const RawBody = Type.Unsafe<Buffer>({ type: 'string', format: 'binary' });
 
 /** The path parameter `{key}`. */
 export const KeyParams = Type.Object({
@@ -153,4 +174,5 @@ export const LeaseTokenHeader = Type.Object({
 /** The answer to a write that `Prefer: return=minimal` asked to keep short. */
 export const MinimalAnswer = Type.Null({
   description: 'Stored; `Prefer: return=minimal` was sent.',
+  headers: MINIMAL_HEADERS,
 });

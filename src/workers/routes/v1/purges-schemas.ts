@@ -1,6 +1,7 @@
 /** `/v1/purge`, `/v1/purges/{id}` and `/v1/explain/{key}` as the OpenAPI document shows them. */
 import { Type } from 'typebox';
 import { REASONS, STATES } from '../../../protocol/explanation.ts';
+import { ACCEPTED_HEADERS } from '../answer-headers.ts';
 import {
   BODY_ERRORS,
   CHANGE_ERRORS,
@@ -72,7 +73,7 @@ export const PURGE_SCHEMA = {
       { id: Type.String() },
       {
         description: 'In effect. `Location` leads to its report.',
-        headers: { location: { schema: { type: 'string' }, description: '`/v1/purges/{id}`' } },
+        headers: ACCEPTED_HEADERS,
         examples: [ACCEPTED],
       },
     ),
@@ -84,6 +85,7 @@ export const PURGE_SCHEMA = {
       'KEY_TOO_LONG',
       'MEDIA_TYPE_UNSUPPORTED',
       'PURGES_PENDING',
+      'STORE_WIDE_REFUSED',
       ...CHANGE_ERRORS,
       ...BODY_ERRORS.filter((code) => code !== 'KEY_EMPTY'),
     ),
@@ -124,7 +126,7 @@ export const REPORT_SCHEMA = {
       },
       { description: 'The figures grow until `state` is `done`.', examples: [REPORT] },
     ),
-    ...errorAnswers('PURGE_UNKNOWN', ...STORAGE_ERRORS),
+    ...errorAnswers('PURGE_UNKNOWN', 'KEY_REFUSED', 'STORE_WIDE_REFUSED', ...STORAGE_ERRORS),
   },
 };
 
