@@ -2,7 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
+import {
+  DURATION_LENGTH_MAX,
+  type Lifetime,
+  lifetimeFromExpire,
+  lifetimeFromSeconds,
+} from '../../protocol/lifetime.ts';
 import { Kind } from '../../protocol/record.ts';
 import { Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
@@ -34,7 +39,11 @@ const ANSWER_BYTES_COPIED_MAX = 64 * 1024;
 const Expire = Type.Union([Type.Number(), Type.Null()], {
   description: 'Unix time in seconds; null for never.',
 });
-const Duration = Type.Union([Type.String(), Type.Null()], {
+const DurationText = Type.String({
+  pattern: '^\\d+[smhd][A-Za-z]*$',
+  maxLength: DURATION_LENGTH_MAX,
+});
+const Duration = Type.Union([DurationText, Type.Null()], {
   description:
     'A number and a unit (s, m, h, d); what follows the unit is ignored. Wins over expire.',
 });

@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox';
 import { BigCacheError, ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import { LEASE_SECONDS_MAX } from '../http/lease-fields.ts';
 import { type AnswerHeaders, errorHeaders, MINIMAL_HEADERS } from './answer-headers.ts';
 
 declare module 'fastify' {
@@ -137,9 +138,11 @@ export const PreferHeader = Type.Object({
 /** Of reads that ask for a lease. Without examples, which the documentation page would send along. */
 export const LeaseHeaders = Type.Object({
   'cache-lease': Type.Optional(
-    Type.String({
+    Type.Integer({
+      minimum: 1,
+      maximum: LEASE_SECONDS_MAX,
       description:
-        'Seconds from 1 to 300. On a miss, and on a stale entry, one caller gets a ' +
+        'Seconds. On a miss, and on a stale entry, one caller gets a ' +
         '`Cache-Lease-Token` and makes the entry; the others are told when to ask again.',
     }),
   ),

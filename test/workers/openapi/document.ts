@@ -14,6 +14,7 @@ export interface Schema {
   readonly maximum?: number;
   readonly maxItems?: number;
   readonly format?: string;
+  readonly pattern?: string;
   readonly examples?: readonly unknown[];
 }
 
@@ -50,6 +51,7 @@ export interface Parameter {
 
 export interface Operation {
   readonly summary?: string;
+  readonly tags?: readonly string[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required?: boolean; readonly content: Content };
   readonly responses: Readonly<Record<string, Response>>;

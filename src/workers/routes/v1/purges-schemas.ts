@@ -23,7 +23,7 @@ const Selector = Type.Object(
       Type.String({ description: 'The beginning of keys, in their final form.' }),
     ),
     tag: Type.Optional(Type.String({ description: 'One of the names in `Cache-Tag`.' })),
-    all: Type.Optional(Type.Boolean({ description: 'Everything: `true`.' })),
+    all: Type.Optional(Type.Literal(true, { description: 'Everything.' })),
   },
   { description: 'Exactly one of the three.' },
 );
