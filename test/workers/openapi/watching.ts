@@ -58,12 +58,14 @@ export function answerOf(text: string, method = '', target = ''): SeenAnswer {
   return { method, target, status: Number(line.split(' ')[1]), headers, body };
 }
 
+type Refused = Error & { readonly rawPacket?: unknown };
+
 /** To bytes that never became a request the answer is written past HTTP. */
-function tapRefusal(socket: Socket, see: See): void {
+function tapRefusal(socket: Socket, method: string, see: See): void {
   const { end } = socket;
   Object.assign(socket, {
     end: (...args: unknown[]) => {
-      if (typeof args[0] === 'string') see(answerOf(args[0]));
+      if (typeof args[0] === 'string') see(answerOf(args[0], method));
       return Reflect.apply(end, socket, args) as unknown;
     },
   });
@@ -75,7 +77,10 @@ export function watchAnswers(app: FastifyInstance, see: See): void {
     tap(request, response, see);
   app.server.prependListener('request', tapped);
   app.server.prependListener('checkExpectation', tapped);
-  app.server.prependListener('clientError', (_error, socket) => tapRefusal(socket as Socket, see));
+  app.server.prependListener('clientError', ({ rawPacket }: Refused, socket: Socket) => {
+    const method = Buffer.isBuffer(rawPacket) ? rawPacket.toString('latin1').split(' ', 1)[0] : '';
+    tapRefusal(socket, method ?? '', see);
+  });
   const { inject } = app;
   Object.assign(app, {
     inject: async (options: InjectOptions) => {

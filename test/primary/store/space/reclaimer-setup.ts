@@ -95,7 +95,19 @@ export async function reclaiming(
   });
   test.after(() => reclaimer.stop());
   const hasFile = (id: number): boolean => existsSync(join(segmentsPath, segmentFileName(id)));
-  return { store, reclaimer, pins, room, tried, steps, time, messages, hasFile, searches };
+  return {
+    store,
+    deadSegments,
+    reclaimer,
+    pins,
+    room,
+    tried,
+    steps,
+    time,
+    messages,
+    hasFile,
+    searches,
+  };
 }
 
 /** Long enough for a reclaimer with nothing to do to have looked some times. */
