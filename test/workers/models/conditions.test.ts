@@ -140,7 +140,7 @@ test('reads are answered in the order of the conditions, whichever form is asked
       const wanted = request.method === 'HEAD' ? Buffer.alloc(0) : body[status];
       assert.ok(answer.body.equals(wanted), `${answer.body.length} bytes`);
     }),
-    { numRuns: 1500 },
+    { numRuns: 800 },
   );
 });
 

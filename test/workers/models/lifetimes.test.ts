@@ -173,7 +173,7 @@ test('an entry lives as long as was said, in whatever way, and a window longer w
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
 

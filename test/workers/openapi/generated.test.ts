@@ -40,8 +40,8 @@ async function faultsOf(send: Send): Promise<string> {
 describe('generated requests', () => {
   it('get answers that the document has, and no failures', async (t) => {
     const seed = testSeed();
-    await injectedRun(t, seed, 400, 'no tokens');
-    await injectedRun(t, seed, 200, 'tokens');
+    await injectedRun(t, seed, 300, 'no tokens');
+    await injectedRun(t, seed, 100, 'tokens');
   });
 
   it('are the same for the same seed', () => {
