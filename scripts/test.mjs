@@ -24,6 +24,8 @@ const TOGETHER = [
   'test/workers',
   'test/workers/access',
   'test/workers/http',
+  'test/workers/models',
+  'test/workers/openapi',
   'test/workers/v1',
 ];
 

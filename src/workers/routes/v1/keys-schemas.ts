@@ -1,5 +1,4 @@
 /** `/v1/keys` as the OpenAPI document shows it. */
-
 import { PAGE_ENTRIES_MAX } from '../../../protocol/listing.ts';
 import { Type } from '../json-schema.ts';
 import { errorAnswers, STORAGE_ERRORS } from '../schemas.ts';

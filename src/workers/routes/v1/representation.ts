@@ -72,7 +72,9 @@ function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
 
 function goesOnPlain(headers: IncomingHttpHeaders, { etag }: EntryRecord): boolean {
   const ifRange = ifRangeOf(headers);
-  return ifRange !== undefined && etag !== null && ifRange.trim() === plainTag(etag);
+  // RFC 9110 section 13.1.5: without a Range it says nothing.
+  if (ifRange === undefined || headers.range === undefined) return false;
+  return etag !== null && ifRange.trim() === plainTag(etag);
 }
 
 /** The tags of the version that a request may name; only those of the form where it names none. */
