@@ -42,8 +42,9 @@ const STORAGE: readonly ErrorCode[] = [
   'STORE_UNAVAILABLE',
   'OVERLOADED',
   'DEADLINE_EXCEEDED',
+  'STORE_FAILED',
 ];
-const WRITING: readonly ErrorCode[] = [...STORAGE, 'STORE_FAILED', 'DISK_FULL', 'ORIGIN_REFUSED'];
+const WRITING: readonly ErrorCode[] = [...STORAGE, 'DISK_FULL', 'ORIGIN_REFUSED'];
 
 const KEY_ERRORS: readonly ErrorCode[] = [
   'KEY_EMPTY',

@@ -60,7 +60,6 @@ export const KEYS_SCHEMA = {
       'KEY_INVALID',
       'KEY_TOO_LONG',
       'KEY_REFUSED',
-      'STORE_FAILED',
       ...STORAGE_ERRORS,
     ),
   },

@@ -180,6 +180,6 @@ export const EXPLAIN_SCHEMA = {
         examples: [EXPLAINED],
       },
     ),
-    ...errorAnswers(...READ_ERRORS, 'STORE_FAILED'),
+    ...errorAnswers(...READ_ERRORS),
   },
 };
