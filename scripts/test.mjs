@@ -18,12 +18,23 @@ const timeoutMs = kind === 'test' ? 180_000 : 3_600_000;
 /** Folders whose tests start no process and change nothing that others in their process would see. */
 const TOGETHER = [
   'test/bench',
+  'test/primary/access',
+  'test/primary/store',
+  'test/primary/store/backup',
+  'test/primary/store/index',
   'test/primary/store/leases',
+  'test/primary/store/purges',
+  'test/primary/store/space',
   'test/protocol',
   'test/segments',
+  'test/segments/compression',
   'test/workers',
   'test/workers/access',
   'test/workers/http',
+  'test/workers/metrics',
+  'test/workers/models',
+  'test/workers/openapi',
+  'test/workers/store',
   'test/workers/v1',
 ];
 

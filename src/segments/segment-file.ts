@@ -2,7 +2,6 @@
  * One segment that is being written, by the one process that may ever write it. Appends of a tick go
  * to the file in one writev.
  */
-
 import { writev } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';

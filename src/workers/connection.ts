@@ -28,8 +28,16 @@ function isFaultOfRequest(code: string | undefined): boolean {
   return code?.startsWith('HPE_') === true || code === 'ERR_HTTP_REQUEST_TIMEOUT';
 }
 
+/** What Node's parser says of bytes that it refused, with the last that it was given. */
+type ParserFault = Error & { readonly code?: string; readonly rawPacket?: unknown };
+
+/** Whether HEAD was asked, whose answers have no body; a line that came apart from the fault is not seen. */
+function isToHead({ rawPacket }: ParserFault): boolean {
+  return Buffer.isBuffer(rawPacket) && rawPacket.toString('latin1', 0, 5) === 'HEAD ';
+}
+
 /** Answers what could not be parsed, then closes; where an answer has begun it only closes. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+export function answerClientError(error: ParserFault, socket: Socket): void {
   if (!isFaultOfRequest(error.code) || !socket.writable || isAnswering(socket)) {
     socket.destroy();
     return;
@@ -39,7 +47,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   socket.end(
     `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n` +
       `Content-Type: ${JSON_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+      `Cache-Control: no-store\r\nConnection: close\r\n\r\n${isToHead(error) ? '' : body}`,
     () => socket.destroy(),
   );
 }

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../eventually.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
-import { descriptorCount, isAlive, ServerProcess } from './server-process.ts';
+import { isAlive, ServerProcess } from './server-process.ts';
 
 interface Stats {
   readonly stats: { hit: number; miss: number; expire: number; delete: number; hit_rate: string };
@@ -65,16 +65,6 @@ describe('the server', () => {
       return (JSON.parse(text) as Stats).stats.miss === 20;
     }, 10_000);
     assert.notDeepEqual(server.workerPids, before);
-    assert.equal(await server.stop(), 0);
-  });
-
-  it('kills and replaces a worker that hangs', async (t) => {
-    const server = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '2');
-    const [hanging] = server.workerPids;
-    assert.ok(hanging !== undefined);
-    process.kill(hanging, 'SIGSTOP');
-    await eventually(() => !isAlive(hanging), 12_000);
-    await eventually(() => server.workerPids.length === 2, 10_000);
     assert.equal(await server.stop(), 0);
   });
 
@@ -136,18 +126,6 @@ describe('the server', () => {
     assert.ok(!server.log.some(({ msg }) => msg?.startsWith('listening')));
   });
 
-  it('keeps its workers when it was itself held up for a while', async (t) => {
-    const server = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '2');
-    const workers = server.workerPids;
-    await sleep(1500);
-    process.kill(server.pid, 'SIGSTOP');
-    await sleep(6500);
-    process.kill(server.pid, 'SIGCONT');
-    await sleep(1500);
-    assert.deepEqual(server.workerPids, workers);
-    assert.equal(await server.stop(), 0);
-  });
-
   it('cuts a stop short at the drain timeout', async (t) => {
     const directory = await temporaryDirectory(t);
     const server = await ServerProcess.start(t, directory, '--drain-timeout', '500ms');
@@ -179,24 +157,6 @@ describe('the server', () => {
     assert.match(refused.text, /STORE_CLOSED/);
     assert.equal((await ask(`${server.url}/open`, 'POST')).status, 200);
     assert.deepEqual(await ask(`${server.url}/pickle/a`), { status: 200, text: 'before' });
-    assert.equal(await server.stop(), 0);
-  });
-
-  it('does not pile up descriptors while workers come and go', async (t) => {
-    const server = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '2');
-    const killOne = async (): Promise<void> => {
-      await sleep(1200);
-      const victim = server.workerPids.find(isAlive);
-      assert.ok(victim !== undefined);
-      process.kill(victim, 'SIGKILL');
-      await eventually(() => !isAlive(victim));
-      await eventually(async () => (await ask(`${server.url}/healthz`)).status === 200);
-      await eventually(() => server.workerPids.length === 2, 10_000);
-    };
-    await killOne();
-    const before = descriptorCount(server.pid);
-    for (let round = 0; round < 3; round++) await killOne();
-    await eventually(() => descriptorCount(server.pid) <= before, 10_000);
     assert.equal(await server.stop(), 0);
   });
 

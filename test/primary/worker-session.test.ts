@@ -1,5 +1,4 @@
 /** The primary's end of a worker's channel: what it serves, refuses and passes on. */
-
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { WorkerSession } from '../../src/primary/channel/worker-session.ts';

@@ -1,5 +1,4 @@
 /** Builds the application over a MemoryStore, with and without a port, for the tests of the HTTP side. */
-
 import type { AddressInfo } from 'node:net';
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -14,6 +13,7 @@ import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
 import { Traffic } from '../../src/workers/metrics/traffic.ts';
 import { noStatistics } from '../statistics-fixture.ts';
+import { heldToDocument, servedBy } from './openapi/served.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
 export interface Fixture {
@@ -43,7 +43,7 @@ export function defaultConfig(changes: Partial<Config> = {}): Config {
   return { ...(defaults as unknown as Config), ...changes };
 }
 
-/** An application that is closed when the test ends. */
+/** An application that is closed when the test ends; the test fails where an answer is not as documented. */
 export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
   const now = options.now ?? Date.now;
   const store = options.store ?? new MemoryStore(now);
@@ -78,7 +78,11 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     logged,
     isDraining: false,
   };
-  t.after(() => made.app.close());
+  const checkAnswers = heldToDocument(made.app, () => servedBy(deps));
+  t.after(async () => {
+    await made.app.close();
+    await checkAnswers();
+  });
   return made;
 }
 

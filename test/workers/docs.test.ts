@@ -57,6 +57,8 @@ const ROUTES: Readonly<Record<string, readonly string[]>> = {
   '/healthz': ['get'],
   '/readyz': ['get'],
   '/openapi.json': ['get'],
+  '/docs': ['get'],
+  '/docs/{file}': ['get'],
 };
 
 test('every route is described, in OpenAPI 3.1, and nothing else is', async (t) => {
@@ -138,6 +140,15 @@ test('the documentation page is complete without any other server', async (t) =>
   const policy = String(page.headers['content-security-policy']);
   assert.doesNotMatch(policy, /https?:|upgrade-insecure-requests/);
   assert.doesNotMatch(page.body, /<script>(?!<)/);
+});
+
+test('the file of the page leads to the page, and only its files may be kept', async (t) => {
+  const { app } = fixture(t);
+  const moved = await app.inject({ url: '/docs/static/index.html' });
+  assert.deepEqual([moved.statusCode, moved.headers['location']], [302, '/docs/']);
+  assert.equal(moved.headers['cache-control'], 'no-store');
+  const file = await app.inject({ url: '/docs/static/index.css', headers: { range: 'bytes=0-3' } });
+  assert.deepEqual([file.statusCode, file.body], [206, 'html']);
 });
 
 test('a file that the page does not have is not found, wherever its name leads', async (t) => {

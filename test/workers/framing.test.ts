@@ -166,6 +166,17 @@ test('a reader that never reads is cut', async (t) => {
   }
 });
 
+test('a HEAD whose fields are too large is refused without a body, also by the parser', async (t) => {
+  const server = await listening(t);
+  const large = [`X: ${'y'.repeat(17_000)}`];
+  const bodyOf = async (bytes: string): Promise<string> => {
+    const answer = await server.exchange(bytes);
+    return answer.slice(answer.lastIndexOf('\r\n\r\n') + 4);
+  };
+  assert.equal(await bodyOf(request('HEAD /cache/a', large)), '');
+  assert.match(await bodyOf(request('GET /cache/a', large)), /HEADERS_TOO_LARGE/);
+});
+
 test('a client that takes none of its answers is cut, whatever they are', async (t) => {
   const server = await listening(t, { limits: { sendStallMs: 100 } });
   for (const target of ['/openapi.json', '/docs/static/swagger-ui-bundle.js']) {

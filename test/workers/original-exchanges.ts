@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { SeenAnswer } from './openapi/conformance.ts';
 
 interface Answer {
   readonly status?: number;
@@ -105,14 +106,20 @@ export async function replayOriginal(send: Send): Promise<void> {
   }
 }
 
-/** Sends to a server behind `origin`, such as `http://127.0.0.1:36379`. */
-export function sendTo(origin: string): Send {
+/** Sends to a server behind `origin`, such as `http://127.0.0.1:36379`, and shows what it answers. */
+export function sendTo(origin: string, see: (answer: SeenAnswer) => void = () => {}): Send {
   return async ({ method, path, headers, body }) => {
     const response = await fetch(origin + path, {
       method,
       headers,
       ...(body === undefined ? {} : { body }),
     });
-    return { status: response.status, body: await response.text() };
+    const { status } = response;
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const { pathname, search } = new URL(origin + path);
+    // fetch has decoded the body.
+    const { 'content-encoding': _encoding, ...fields } = Object.fromEntries(response.headers);
+    see({ method, target: pathname + search, status, headers: fields, body: bytes });
+    return { status, body: bytes.toString() };
   };
 }

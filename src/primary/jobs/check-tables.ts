@@ -2,7 +2,6 @@
  * Job thread: checks tables of the index by their checksums, while LevelDB has them open. It reads
  * their files and nothing else.
  */
-
 import type { TableFile } from '../store/index/index-inspection.ts';
 import { checkTables as check, DamagedFilesError } from '../store/index/index-inspection.ts';
 

@@ -2,7 +2,6 @@
  * What the primary knows in memory of the store: everything but the entries. It is loaded from the
  * index when that is opened and changed only by transactions that are committed.
  */
-
 import type { Index } from './index/index-files.ts';
 import { encodeNumber, metaKey } from './index/index-keys.ts';
 import { readStoredState, VERSIONS_PER_EPOCH } from './index/stored-state.ts';

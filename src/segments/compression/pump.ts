@@ -2,7 +2,6 @@
  * Pieces through one of zlib's streams, with flat memory: a piece is taken in whole before the next is
  * asked for, and what comes out is made as it is wanted. Any process runs it.
  */
-
 import type { Transform } from 'node:stream';
 import type { Zlib } from 'node:zlib';
 

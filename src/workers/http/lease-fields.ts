@@ -4,7 +4,7 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import { costOfLease } from '../../protocol/lease-token.ts';
 import { TOKEN_LENGTH_MAX } from '../../protocol/messages.ts';
 
-const LEASE_SECONDS_MAX = 300;
+export const LEASE_SECONDS_MAX = 300;
 export const WAIT_SECONDS_MAX = 60;
 const SECONDS = /^\d{1,10}$/;
 const WAIT = /(?:^|[\s,;])wait\s*=\s*"?(\d{1,10})"?(?:$|[\s,;])/i;

@@ -1,7 +1,6 @@
 /**
  * Range requests (RFC 9110 section 14): one range of bytes. Several are answered with the whole.
  */
-
 import type { ByteRange } from '../../segments/body-reader.ts';
 
 const RANGE = /^bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i;

@@ -52,7 +52,9 @@ export function installMethods(app: FastifyInstance, lingerMs: number): void {
   const routes = new RouteTable();
   app.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()));
   app.setNotFoundHandler((request, reply) => {
-    if (isServerWideOptions(request)) return reply.code(204).send();
+    if (isServerWideOptions(request)) {
+      return reply.code(204).header('cache-control', 'no-store').send();
+    }
     const allowed = routes.allowed(request.raw.url ?? '');
     // A route that has this very method, as the one for files has, found nothing under its path.
     const isOtherMethod = allowed.length > 0 && !allowed.includes(request.method);

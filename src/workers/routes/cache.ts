@@ -1,7 +1,12 @@
 /** `/cache/{key}`: JSON entries of the original's face. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
-import { type Lifetime, lifetimeFromExpire, lifetimeFromSeconds } from '../../protocol/lifetime.ts';
+import {
+  DURATION_LENGTH_MAX,
+  type Lifetime,
+  lifetimeFromExpire,
+  lifetimeFromSeconds,
+} from '../../protocol/lifetime.ts';
 import { Kind } from '../../protocol/record.ts';
 import { Upload } from '../body/upload.ts';
 import type { RouteDeps } from '../deps.ts';
@@ -10,6 +15,7 @@ import type { Inspection } from '../json/inspect.ts';
 import { requireJson } from '../json/media-type.ts';
 import { sendBytes, sendPieces } from '../send.ts';
 import { frameEntry, JSON_TYPE, prologueOf } from '../wrapper.ts';
+import { ENCODED_HEADERS, MISS_HEADERS } from './answer-headers.ts';
 import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { Type } from './json-schema.ts';
 import { type Presentation, readEntry } from './read-entry.ts';
@@ -21,8 +27,8 @@ import {
   MinimalAnswer,
   messageAnswer,
   PreferHeader,
-  READ_ERRORS,
   ReadHeaders,
+  readErrorAnswers,
   WRITE_ERRORS,
 } from './schemas.ts';
 
@@ -33,7 +39,11 @@ const ANSWER_BYTES_COPIED_MAX = 64 * 1024;
 const Expire = Type.Union([Type.Number(), Type.Null()], {
   description: 'Unix time in seconds; null for never.',
 });
-const Duration = Type.Union([Type.String(), Type.Null()], {
+const DurationText = Type.String({
+  pattern: '^\\d+[smhd][A-Za-z]*$',
+  maxLength: DURATION_LENGTH_MAX,
+});
+const Duration = Type.Union([DurationText, Type.Null()], {
   description:
     'A number and a unit (s, m, h, d); what follows the unit is ignored. Wins over expire.',
 });
@@ -58,6 +68,7 @@ const EntryAnswer = Type.Object(
   { key: Type.String(), value: Type.Unknown(), expire: Expire, duration: Duration },
   {
     description: 'A hit.',
+    headers: ENCODED_HEADERS,
     examples: [
       { ...STORED_EXAMPLE, duration: '28d' },
       { key: 'a', value: 1, expire: null, duration: null },
@@ -171,7 +182,7 @@ export function cacheRoutes(app: FastifyInstance, deps: RouteDeps): void {
       headers: ReadHeaders,
       response: {
         200: EntryAnswer,
-        ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', 'KIND_MISMATCH', ...READ_ERRORS),
+        ...readErrorAnswers(MISS_HEADERS, 'KIND_MISMATCH'),
       },
     },
     handler: (request, reply) => readEntry(deps, request, reply, AS_JSON),

@@ -1,28 +1,14 @@
 /** `/docs` and `/openapi.json`: the description of all routes, generated from their schemas. */
 import fastifySwagger from '@fastify/swagger';
-import fastifySwaggerUi from '@fastify/swagger-ui';
-import type {
-  FastifyContextConfig,
-  FastifyInstance,
-  FastifyPluginAsync,
-  FastifySchema,
-  RouteOptions,
-} from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import type { RouteDeps } from '../deps.ts';
-import { getAndHead, sendJson } from './declare.ts';
+import { sendBytes } from '../send.ts';
+import { JSON_TYPE } from '../wrapper.ts';
+import { getAndHead } from './declare.ts';
+import { docsPage } from './docs-page.ts';
+import { finishDocument } from './document.ts';
 import { Type } from './json-schema.ts';
 import { openErrorAnswers } from './schemas.ts';
-
-/** The page loads nothing from elsewhere; Swagger UI sets style attributes. */
-const PAGE_CSP = [
-  "default-src 'none'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
 
 const TAGS = [
   { name: 'entries', description: 'Store, read and remove' },
@@ -79,8 +65,8 @@ function documentedRoute(
 ): Transformed {
   if (declared === undefined) return { schema: { hide: true }, url: route.url };
   const config = route.config ?? {};
-  const { body, consumes } = config;
-  const url = documentedUrl(route.url, declared);
+  const { body, consumes, documentedAs } = config;
+  const url = documentedAs ?? documentedUrl(route.url, declared);
   const schema = documentedAccess(declared, config, areTokensNeeded);
   if (body === undefined) return { schema, url };
   return { schema: { ...schema, body, consumes: [...(consumes ?? [])] }, url };
@@ -108,24 +94,26 @@ export async function describeRoutes(
       components: { securitySchemes: SECURITY_SCHEMES },
     },
     transform: ({ schema, route }) => documentedRoute(schema, route, areNeeded),
+    transformObject: (generated) => {
+      if ('swaggerObject' in generated) return generated.swaggerObject;
+      finishDocument(generated.openapiObject);
+      return generated.openapiObject;
+    },
   });
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The path under which the document has the route, where it is another one. */
+    documentedAs?: string;
+  }
 }
 
 const DocumentAnswer = Type.Object({}, { description: 'An OpenAPI 3.1 document.' });
 
 export async function docsRoutes(app: FastifyInstance): Promise<void> {
-  const page: FastifyPluginAsync = async (scope) => {
-    // The page shows how to send a token, so it comes without one; nothing of the store is in it.
-    scope.addHook('onRoute', (route) => {
-      route.config = { ...route.config, access: 'open' };
-    });
-    await scope.register(fastifySwaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: PAGE_CSP,
-      uiConfig: { deepLinking: true, displayRequestDuration: true, validatorUrl: null },
-    });
-  };
-  await app.register(page);
+  await app.register(docsPage);
+  let document: Buffer | undefined;
   getAndHead(app, {
     url: '/openapi.json',
     config: { access: 'open' },
@@ -134,6 +122,10 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
       tags: ['documentation'],
       response: { 200: DocumentAnswer, ...openErrorAnswers() },
     },
-    handler: (_request, reply) => sendJson(reply, app.swagger()),
+    handler: (_request, reply) => {
+      // Routes do not change once requests come; making the text of all of them takes milliseconds.
+      document ??= Buffer.from(JSON.stringify(app.swagger()));
+      sendBytes(reply, 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }, document);
+    },
   });
 }

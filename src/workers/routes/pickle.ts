@@ -7,6 +7,7 @@ import type { RouteDeps } from '../deps.ts';
 import { bodyHeaders, RAW_TYPE, storedContentType } from '../http/content-type.ts';
 import { leaseCost, leaseTokenOf } from '../http/lease-fields.ts';
 import { frameEntry } from '../wrapper.ts';
+import { ENCODED_HEADERS, MISS_HEADERS, RAW_BODY_HEADERS } from './answer-headers.ts';
 import { removeEntry, removeEntrySchema } from './cache.ts';
 import { getAndHead, inStore, keyAfter, prefersMinimal, sendJson, sendMinimal } from './declare.ts';
 import { Type } from './json-schema.ts';
@@ -18,16 +19,15 @@ import {
   LeaseTokenHeader,
   MinimalAnswer,
   PreferHeader,
-  READ_ERRORS,
+  RawBody,
   ReadHeaders,
+  readErrorAnswers,
 } from './schemas.ts';
 
 const MOUNT = '/pickle/';
 const MAX_AGE = /(?:^|[\s,])max-age="?(\d+)"?(?:$|[\s,])/i;
 /** RFC 9111 section 1.2.2: what is more counts as this. */
 const MAX_AGE_CAP_SECONDS = 2 ** 31;
-
-const RawBody = Type.String({ format: 'binary' });
 
 const StoredAnswer = Type.Object(
   {
@@ -54,10 +54,11 @@ const PickleHeaders = Type.Object({
 const AS_BYTES: Presentation = {
   mount: MOUNT,
   frame: frameEntry,
-  headers: (record, { config }) => ({
-    ...bodyHeaders(record, config.bodyCsp),
-    'cache-control': 'no-store',
-  }),
+  headers: (record, { config }) => {
+    const headers = bodyHeaders(record, config.bodyCsp);
+    headers['cache-control'] = 'no-store';
+    return headers;
+  },
 };
 
 /** The lifetime that `Cache-Control: max-age` asks for; undefined where there is none. */
@@ -104,9 +105,10 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
       response: {
         200: {
           description: 'A hit, with the Content-Type that was stored.',
-          content: { [RAW_TYPE]: { schema: RawBody } },
+          headers: { ...ENCODED_HEADERS, ...RAW_BODY_HEADERS },
+          content: { '*/*': { schema: RawBody } },
         },
-        ...errorAnswers('CACHE_MISS', 'CACHE_EXPIRED', ...READ_ERRORS),
+        ...readErrorAnswers(MISS_HEADERS),
       },
     },
     handler: (request, reply) => readEntry(deps, request, reply, AS_BYTES),
@@ -114,7 +116,7 @@ export function pickleRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'POST',
     url: `${MOUNT}*`,
-    config: { access: 'write', body: RawBody, consumes: [RAW_TYPE] },
+    config: { access: 'write', body: RawBody, consumes: [RAW_TYPE, '*/*'] },
     schema: {
       summary: 'Store bytes',
       description: 'Any Content-Type, or none.',

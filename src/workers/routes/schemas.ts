@@ -2,8 +2,9 @@
  * Pieces of schema that several routes share. Schemas describe the routes in the OpenAPI document; the
  * routes check their input themselves, closer than a schema could, and serialise nothing.
  */
-
 import { BigCacheError, ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import { LEASE_SECONDS_MAX } from '../http/lease-fields.ts';
+import { type AnswerHeaders, errorHeaders, MINIMAL_HEADERS } from './answer-headers.ts';
 import { type JsonSchema, Type } from './json-schema.ts';
 
 declare module 'fastify' {
@@ -26,6 +27,13 @@ const ANYWHERE: readonly ErrorCode[] = [
   'NOT_IMPLEMENTED',
   'SHUTTING_DOWN',
 ];
+/** Errors of paths and methods that no route has, and of what never became a request. */
+export const UNMATCHED_ERRORS: readonly ErrorCode[] = [
+  'NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'REQUEST_TIMEOUT',
+  'BODY_TOO_LARGE',
+];
 /** Errors of every route that needs a token, where tokens are needed. */
 const WITH_TOKEN: readonly ErrorCode[] = ['TOKEN_REQUIRED', 'TOKEN_REFUSED', 'SCOPE_REFUSED'];
 /** Errors that every route which needs the store may answer. */
@@ -34,8 +42,9 @@ const STORAGE: readonly ErrorCode[] = [
   'STORE_UNAVAILABLE',
   'OVERLOADED',
   'DEADLINE_EXCEEDED',
+  'STORE_FAILED',
 ];
-const WRITING: readonly ErrorCode[] = [...STORAGE, 'STORE_FAILED', 'DISK_FULL', 'ORIGIN_REFUSED'];
+const WRITING: readonly ErrorCode[] = [...STORAGE, 'DISK_FULL', 'ORIGIN_REFUSED'];
 
 const KEY_ERRORS: readonly ErrorCode[] = [
   'KEY_EMPTY',
@@ -78,11 +87,24 @@ export function openErrorAnswers(...codes: ErrorCode[]): Record<number, JsonSche
       {
         description: same.map((code) => `\`${code}\`: ${ERRORS[code].detail}`).join('\n\n'),
         examples: same.map((code) => new BigCacheError(code).toBody()),
+        headers: errorHeaders(status),
       },
     );
   }
   return answers;
 }
+
+/** `errorAnswers` of a read: its 404 is a miss, which has these headers. */
+export function readErrorAnswers(
+  missHeaders: AnswerHeaders,
+  ...codes: ErrorCode[]
+): Record<number, JsonSchema> {
+  const answers = errorAnswers(...codes, 'CACHE_MISS', 'CACHE_EXPIRED', ...READ_ERRORS);
+  return { ...answers, 404: { ...answers[404], headers: missHeaders } };
+}
+
+/** A body of any bytes. */
+export const RawBody = Type.String({ format: 'binary' });
 
 /** The path parameter `{key}`. */
 export const KeyParams = Type.Object({
@@ -117,9 +139,11 @@ export const PreferHeader = Type.Object({
 /** Of reads that ask for a lease. Without examples, which the documentation page would send along. */
 export const LeaseHeaders = Type.Object({
   'cache-lease': Type.Optional(
-    Type.String({
+    Type.Integer({
+      minimum: 1,
+      maximum: LEASE_SECONDS_MAX,
       description:
-        'Seconds from 1 to 300. On a miss, and on a stale entry, one caller gets a ' +
+        'Seconds. On a miss, and on a stale entry, one caller gets a ' +
         '`Cache-Lease-Token` and makes the entry; the others are told when to ask again.',
     }),
   ),
@@ -154,4 +178,5 @@ export const LeaseTokenHeader = Type.Object({
 /** The answer to a write that `Prefer: return=minimal` asked to keep short. */
 export const MinimalAnswer = Type.Null({
   description: 'Stored; `Prefer: return=minimal` was sent.',
+  headers: MINIMAL_HEADERS,
 });

@@ -2,7 +2,6 @@
  * Leases as a MemoryStore keeps them, and as the tests of the real ones are judged by: a list of all that
  * has happened, which is searched for each answer.
  */
-
 import { encodeClaim, encodeToken, TOKEN_SEAL_BYTES } from '../../../src/protocol/lease-token.ts';
 
 const NO_SEAL = Buffer.alloc(TOKEN_SEAL_BYTES);

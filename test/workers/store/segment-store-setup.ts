@@ -2,7 +2,6 @@
  * A worker's store over a channel to a real storage, all in one process: for tests of everything
  * between the two.
  */
-
 import { EventEmitter, once } from 'node:events';
 import { pino } from 'pino';
 import { WorkerSession } from '../../../src/primary/channel/worker-session.ts';

@@ -131,6 +131,14 @@ test('If-Range goes on with the form of which the client has a part', async (t) 
   assert.ok(noLonger.bytes.equals(PAGE));
 });
 
+test('If-Range without a Range says nothing of the form', async (t) => {
+  const { put, get } = facesOver(t);
+  await put(PAGE);
+  const plain = await get();
+  const answer = await get({ ...GZIP, 'if-range': String(plain.headers['etag']) });
+  assert.deepEqual([answer.status, answer.headers['content-encoding']], [200, 'gzip']);
+});
+
 test('the faces of the original send JSON entries as one gzip member around the value', async (t) => {
   const { send, store } = facesOver(t);
   const value = JSON.stringify({ html: PAGE.toString(), big: '18446744073709551616' });

@@ -19,7 +19,7 @@ export const DAMAGED_RECORDS =
   'tables of the index hold damaged records; their entries will be misses when they are read';
 
 /** Some 32 MiB, so that a stop does not wait long. */
-const TABLES_PER_JOB = 16;
+const TABLES_PER_JOB = 4;
 
 export class IndexCheck {
   readonly #options: IndexCheckOptions;

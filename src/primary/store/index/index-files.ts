@@ -37,6 +37,17 @@ export function writeBufferBytesFor(storeBytesMax: number): number {
   return Math.min(Math.max(share, WRITE_BUFFER_BYTES_MIN), WRITE_BUFFER_BYTES);
 }
 
+const TABLE_BYTES = 8 * MiB;
+const TABLE_BYTES_MIN = 2 * MiB;
+
+/**
+ * The size at which LevelDB ends a table: a start links and looks at each, and LevelDB keeps a descriptor
+ * of each (docs/decisions/start-after-a-crash.md); less in a small store.
+ */
+function tableBytesFor(writeBufferBytes: number): number {
+  return Math.min(Math.max(writeBufferBytes / 2, TABLE_BYTES_MIN), TABLE_BYTES);
+}
+
 /**
  * How the index is opened. Job threads open it with the same options and the same path to the
  * letter; they never are the first to open it, and the first to open it closes it last.
@@ -48,6 +59,7 @@ export const INDEX_OPTIONS = {
   multithreading: true,
   compression: false,
   writeBufferSize: WRITE_BUFFER_BYTES,
+  maxFileSize: TABLE_BYTES,
   cacheSize: 16 * MiB,
   maxOpenFiles: 1000,
 } as const;
@@ -104,7 +116,8 @@ async function openOverAside(
   { lostInLogs, damagedTables, unchecked }: Inspection,
   writeBufferBytes: number,
 ): Promise<OpenedIndex> {
-  const options = { ...INDEX_OPTIONS, writeBufferSize: writeBufferBytes };
+  const maxFileSize = tableBytesFor(writeBufferBytes);
+  const options = { ...INDEX_OPTIONS, writeBufferSize: writeBufferBytes, maxFileSize };
   const index: Index = new ClassicLevel(directory.indexPath, options);
   try {
     await index.open();

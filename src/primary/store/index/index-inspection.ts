@@ -44,7 +44,8 @@ const UNCHECKED_STARTS_MAX = 2;
 
 /** Up to this all tables are checked before the open; it takes well under a second. */
 const CHECKED_FIRST_BYTES_MAX = 64 * 1024 * 1024;
-const TABLES_AT_ONCE = 8;
+/** Whole tables are in memory meanwhile. */
+const TABLES_AT_ONCE = 4;
 /** Beyond this a log is not looked through: it is rotated at 16 MiB. */
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 

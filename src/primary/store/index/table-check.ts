@@ -14,8 +14,11 @@ import { entriesFromEnd, entriesOf, isSound } from './table-block.ts';
 
 const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
-/** The index, the filter and the footer of a table of 2 MiB with short records fit in. */
-const END_BYTES = 64 * 1024;
+/** Of a table, the part in which its index, its filter and its footer fit, with short records too. */
+const END_SHARE = 1 / 32;
+const END_BYTES_MIN = 64 * 1024;
+/** A table that is looked at whole is read in one piece up to this; LevelDB's end at 8 MiB. */
+const WHOLE_BYTES_MAX = 16 * 1024 * 1024;
 const MAGIC = Buffer.from('57fb808b247547db', 'hex');
 /** The longest block that is believed; LevelDB's are some KiB, and the filter of a table some more. */
 const BLOCK_BYTES_MAX = 64 * 1024 * 1024;
@@ -44,7 +47,7 @@ export type CheckDepth = 'state' | 'everything';
 export async function checkTable(path: string, bytes: number, depth: CheckDepth): Promise<number> {
   const file = await open(path, 'r');
   try {
-    const table = await TableBytes.of(file, bytes);
+    const table = await TableBytes.of(file, bytes, firstRead(bytes, depth));
     const footer = await table.read(Math.max(0, bytes - FOOTER_BYTES), FOOTER_BYTES);
     if (!footer.subarray(40).equals(MAGIC)) throw new RangeError('its end is damaged');
     const handles = new VarintReader(footer);
@@ -63,9 +66,15 @@ export async function checkTable(path: string, bytes: number, depth: CheckDepth)
 }
 
 /**
- * The bytes of a table. All but its data blocks stand at its end, which is read in one piece: a start
- * looks at hundreds of tables.
+ * How many bytes at the end of a table are read first, in one piece. All but its data blocks stand there,
+ * and a start looks at hundreds of tables.
  */
+function firstRead(bytes: number, depth: CheckDepth): number {
+  if (depth === 'everything' && bytes <= WHOLE_BYTES_MAX) return bytes;
+  return Math.max(END_BYTES_MIN, Math.ceil(bytes * END_SHARE));
+}
+
+/** The bytes of a table, of which the end has been read. */
 class TableBytes {
   readonly #file: FileHandle;
   readonly #end: Buffer;
@@ -78,8 +87,8 @@ class TableBytes {
   }
 
   /** Throws a RangeError where the file is shorter than `bytes`, or longer. */
-  static async of(file: FileHandle, bytes: number): Promise<TableBytes> {
-    const endAt = Math.max(0, bytes - END_BYTES);
+  static async of(file: FileHandle, bytes: number, first: number): Promise<TableBytes> {
+    const endAt = Math.max(0, bytes - first);
     // One byte more, which must not be there.
     const buffer = Buffer.allocUnsafe(bytes - endAt + 1);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, endAt);

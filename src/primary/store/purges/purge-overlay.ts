@@ -2,7 +2,6 @@
  * What one batch of the write lane does to purges: those that it begins and ends, what it counts for
  * them, and what it notes of the entries that go. Nobody sees any of it until the batch is published.
  */
-
 import {
   isFreshAt,
   staleRecord,

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { segmentFileName } from '../../../segments/format.ts';
 import { hasSecondName } from '../../directory/second-name.ts';
 import type { EntryStore } from '../entry-store.ts';
+import type { SegmentStats } from '../segment-stats.ts';
 import type { Admission } from './admission.ts';
 import type { DeadSegments } from './dead-segments.ts';
 import type { LostSegments } from './lost-segments.ts';
@@ -39,6 +40,11 @@ export interface ReclaimerOptions {
 /** It looks this often whether there is something to do, while nobody waits for room. */
 const LOOK_EVERY_MS = 250;
 const RETRY_MS = 1000;
+
+/** Whether records point into it, so that its file has to be there. */
+function isNeeded(stats: Readonly<SegmentStats> | undefined): boolean {
+  return stats !== undefined && stats.records > 0;
+}
 
 export class Reclaimer {
   readonly #options: ReclaimerOptions;
@@ -197,7 +203,9 @@ export class Reclaimer {
 
   /** Where room must come of it, it comes without a copy; else the segment has to wait. */
   async #onFailed({ stats, keep }: Victim, outcome: Reclaimed['outcome']): Promise<void> {
-    const { lost, log } = this.#options;
+    const { lost, log, store } = this.#options;
+    // What is deleted or cleared during the copying makes it dead, and a sweep drops it: nothing is lost.
+    if (outcome === 'missing' && !isNeeded(store.segments.get(stats.id))) return;
     if (outcome === 'missing' || (outcome === 'unreadable' && keep !== 'all')) {
       lost.add(stats.id, outcome);
     } else if (outcome === 'no-room' && this.#mustEvict()) {

@@ -2,7 +2,6 @@
  * The reserve: a file that takes room for nothing, so that there is some to be had when the disk is
  * full and the index must be opened again. Made and given up by the primary.
  */
-
 import { randomFillSync } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -59,6 +59,8 @@ const Answer = Type.Object({
   value: Type.Optional(Type.Integer({ format: 'int64', description: 'Of an incr.' })),
 });
 
+const Answers = Type.Object({ items: Type.Array(Answer) });
+
 const ANSWERED = {
   items: [
     {
@@ -83,10 +85,13 @@ export const BATCH_SCHEMA = {
     'one answer have at most 16 MiB together; a get beyond that is answered with `BATCH_FULL`.',
   tags: ['v1'],
   response: {
-    200: Type.Object(
-      { items: Type.Array(Answer) },
-      { description: 'What came of each.', examples: [ANSWERED] },
-    ),
+    200: {
+      description: 'What came of each.',
+      content: {
+        'application/json': { schema: Answers, example: ANSWERED },
+        [MSGPACK_TYPE]: { schema: Answers },
+      },
+    },
     ...errorAnswers(
       'BODY_INVALID',
       'MEDIA_TYPE_UNSUPPORTED',

@@ -60,6 +60,7 @@ export const INCR_SCHEMA = {
     'JSON writes it is a counter too, whoever stored it. A counter is read like any entry: its body is ' +
     'its digits, and `GET /cache/{key}` has them as `value`.',
   tags: ['v1'],
+  'x-body-optional': true,
   params: KeyParams,
   response: {
     200: Type.Object(

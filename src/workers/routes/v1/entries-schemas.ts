@@ -1,4 +1,11 @@
 /** `/v1/entries/{key}` as the OpenAPI document shows it. */
+import {
+  HIT_HEADERS,
+  MISS_STATUS_HEADERS,
+  PART_HEADERS,
+  STORED_HEADERS,
+  VALIDATED_HEADERS,
+} from '../answer-headers.ts';
 import { Type } from '../json-schema.ts';
 import {
   BODY_ERRORS,
@@ -6,13 +13,13 @@ import {
   KeyParams,
   LeaseHeaders,
   LeaseTokenHeader,
-  READ_ERRORS,
+  RawBody,
+  readErrorAnswers,
   WRITE_ERRORS,
 } from '../schemas.ts';
 
-export const RawBody = Type.String({ format: 'binary' });
-
-const BODY = { content: { 'application/octet-stream': { schema: RawBody } } };
+/** Any type: it is the one that the entry was stored with. */
+const BODY = { content: { '*/*': { schema: RawBody } } };
 const header = (description: string) => Type.Optional(Type.String({ description }));
 
 export const GET_SCHEMA = {
@@ -34,16 +41,13 @@ export const GET_SCHEMA = {
     ...LeaseHeaders.properties,
   }),
   response: {
-    200: { description: 'A hit.', ...BODY },
-    206: { description: 'The bytes that Range asked for.', ...BODY },
-    304: Type.Null({ description: 'The client has the current content.' }),
-    ...errorAnswers(
-      'CACHE_MISS',
-      'CACHE_EXPIRED',
-      'PRECONDITION_FAILED',
-      'RANGE_UNSATISFIABLE',
-      ...READ_ERRORS,
-    ),
+    200: { description: 'A hit.', headers: HIT_HEADERS, ...BODY },
+    206: { description: 'The bytes that Range asked for.', headers: PART_HEADERS, ...BODY },
+    304: Type.Null({
+      description: 'The client has the current content.',
+      headers: VALIDATED_HEADERS,
+    }),
+    ...readErrorAnswers(MISS_STATUS_HEADERS, 'PRECONDITION_FAILED', 'RANGE_UNSATISFIABLE'),
   },
 };
 
@@ -66,8 +70,11 @@ export const PUT_SCHEMA = {
     ...LeaseTokenHeader.properties,
   }),
   response: {
-    201: Type.Null({ description: 'Stored; there was no entry before.' }),
-    204: Type.Null({ description: 'Stored in place of another.' }),
+    201: Type.Null({
+      description: 'Stored; there was no entry before.',
+      headers: STORED_HEADERS,
+    }),
+    204: Type.Null({ description: 'Stored in place of another.', headers: STORED_HEADERS }),
     ...errorAnswers(
       'LEASE_LOST',
       'PRECONDITION_FAILED',

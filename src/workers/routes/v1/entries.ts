@@ -19,7 +19,8 @@ import { NO_BODY, type Reading } from '../../store/store.ts';
 import { isQueued, turnOf } from '../../turns.ts';
 import { countRead } from '../count-read.ts';
 import { enterStore, getAndHead, inStore, keyAfter } from '../declare.ts';
-import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA, RawBody } from './entries-schemas.ts';
+import { RawBody } from '../schemas.ts';
+import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA } from './entries-schemas.ts';
 import { preconditionOf } from './preconditions.ts';
 import { type Answer, answerTo } from './representation.ts';
 
@@ -164,7 +165,7 @@ export function entryRoutes(app: FastifyInstance, deps: RouteDeps): void {
   app.route({
     method: 'PUT',
     url: `${MOUNT}*`,
-    config: { access: 'write', body: RawBody, consumes: ['application/octet-stream'] },
+    config: { access: 'write', body: RawBody, consumes: ['application/octet-stream', '*/*'] },
     schema: PUT_SCHEMA,
     handler: (request, reply) => write(deps, request, reply),
   });

@@ -1,5 +1,4 @@
 /** `/v1/keys` as the OpenAPI document shows it. */
-
 import { PAGE_ENTRIES_MAX } from '../../../protocol/listing.ts';
 import { Type } from '../json-schema.ts';
 import { errorAnswers, STORAGE_ERRORS } from '../schemas.ts';
@@ -61,7 +60,6 @@ export const KEYS_SCHEMA = {
       'KEY_INVALID',
       'KEY_TOO_LONG',
       'KEY_REFUSED',
-      'STORE_FAILED',
       ...STORAGE_ERRORS,
     ),
   },

@@ -1,6 +1,6 @@
 /** `/v1/purge`, `/v1/purges/{id}` and `/v1/explain/{key}` as the OpenAPI document shows them. */
-
 import { REASONS, STATES } from '../../../protocol/explanation.ts';
+import { ACCEPTED_HEADERS } from '../answer-headers.ts';
 import { Type } from '../json-schema.ts';
 import {
   BODY_ERRORS,
@@ -23,7 +23,7 @@ const Selector = Type.Object(
       Type.String({ description: 'The beginning of keys, in their final form.' }),
     ),
     tag: Type.Optional(Type.String({ description: 'One of the names in `Cache-Tag`.' })),
-    all: Type.Optional(Type.Boolean({ description: 'Everything: `true`.' })),
+    all: Type.Optional(Type.Literal(true, { description: 'Everything.' })),
   },
   { description: 'Exactly one of the three.' },
 );
@@ -73,7 +73,7 @@ export const PURGE_SCHEMA = {
       { id: Type.String() },
       {
         description: 'In effect. `Location` leads to its report.',
-        headers: { location: { schema: { type: 'string' }, description: '`/v1/purges/{id}`' } },
+        headers: ACCEPTED_HEADERS,
         examples: [ACCEPTED],
       },
     ),
@@ -85,6 +85,7 @@ export const PURGE_SCHEMA = {
       'KEY_TOO_LONG',
       'MEDIA_TYPE_UNSUPPORTED',
       'PURGES_PENDING',
+      'STORE_WIDE_REFUSED',
       ...CHANGE_ERRORS,
       ...BODY_ERRORS.filter((code) => code !== 'KEY_EMPTY'),
     ),
@@ -125,7 +126,7 @@ export const REPORT_SCHEMA = {
       },
       { description: 'The figures grow until `state` is `done`.', examples: [REPORT] },
     ),
-    ...errorAnswers('PURGE_UNKNOWN', ...STORAGE_ERRORS),
+    ...errorAnswers('PURGE_UNKNOWN', 'KEY_REFUSED', 'STORE_WIDE_REFUSED', ...STORAGE_ERRORS),
   },
 };
 
@@ -179,6 +180,6 @@ export const EXPLAIN_SCHEMA = {
         examples: [EXPLAINED],
       },
     ),
-    ...errorAnswers(...READ_ERRORS, 'STORE_FAILED'),
+    ...errorAnswers(...READ_ERRORS),
   },
 };

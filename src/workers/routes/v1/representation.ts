@@ -72,7 +72,9 @@ function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
 
 function goesOnPlain(headers: IncomingHttpHeaders, { etag }: EntryRecord): boolean {
   const ifRange = ifRangeOf(headers);
-  return ifRange !== undefined && etag !== null && ifRange.trim() === plainTag(etag);
+  // RFC 9110 section 13.1.5: without a Range it says nothing.
+  if (ifRange === undefined || headers.range === undefined) return false;
+  return etag !== null && ifRange.trim() === plainTag(etag);
 }
 
 /** The tags of the version that a request may name; only those of the form where it names none. */
@@ -90,23 +92,24 @@ export function answerTo({ headers, method, nowMs, csp }: Asked, record: EntryRe
   const form = formOf(headers, record);
   const outcome = judgeRead(fields, validatorsOf(fields, record, form));
   if (outcome === 'failed') throw new BigCacheError('PRECONDITION_FAILED');
-  const shown = cacheHeaders(record, form, nowMs);
   const { encoded, byteLength } = form;
-  const whole = { range: undefined, encoded, byteLength };
-  if (outcome === 'not-modified') return { ...whole, status: 304, headers: shown };
-  const all = { ...bodyHeaders(record, csp), ...shown, 'accept-ranges': 'bytes' };
+  const isModified = outcome !== 'not-modified';
+  const all: OutgoingHttpHeaders = isModified ? bodyHeaders(record, csp) : {};
+  addCacheHeaders(all, record, form, nowMs);
+  if (!isModified) return { status: 304, headers: all, range: undefined, encoded, byteLength };
+  all['accept-ranges'] = 'bytes';
   if (encoded && record.contentEncoding !== null) all['content-encoding'] = record.contentEncoding;
   const range =
     method === 'GET' && mayAnswerRange(fields, form.tag)
       ? parseRange(headers.range, byteLength)
       : undefined;
-  if (range === undefined) return { ...whole, status: 200, headers: all };
+  if (range === undefined) return { status: 200, headers: all, range, encoded, byteLength };
   if (range === 'unsatisfiable') {
-    const refused = { 'content-range': contentRange(undefined, byteLength) };
-    return { ...whole, status: 416, headers: refused };
+    const headers = { 'content-range': contentRange(undefined, byteLength) };
+    return { status: 416, headers, range: undefined, encoded, byteLength };
   }
-  const part = { ...all, 'content-range': contentRange(range, byteLength) };
-  return { ...whole, status: 206, headers: part, range };
+  all['content-range'] = contentRange(range, byteLength);
+  return { status: 206, headers: all, range, encoded, byteLength };
 }
 
 export function conditionFields(headers: IncomingHttpHeaders): ConditionFields {
@@ -123,16 +126,21 @@ function ifRangeOf(headers: IncomingHttpHeaders): string | undefined {
   return headers['if-range'] as string | undefined;
 }
 
-/** What caches on the way need to know; a 304 has it too (RFC 9110 section 15.4.5). */
-function cacheHeaders(record: EntryRecord, { tag }: Form, nowMs: number): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {
-    'last-modified': new Date(record.storedAtMs).toUTCString(),
-    age: String(ageSeconds(record, nowMs)),
-    vary: 'Accept-Encoding',
-    'cache-status': hitStatus(record, nowMs),
-  };
+/**
+ * Adds what caches on the way need to know; a 304 has it too (RFC 9110 section 15.4.5). They are put into the
+ * one object of the answer: objects that are spread into others cost as much as all else here.
+ */
+function addCacheHeaders(
+  headers: OutgoingHttpHeaders,
+  record: EntryRecord,
+  { tag }: Form,
+  nowMs: number,
+): void {
+  headers['last-modified'] = new Date(record.storedAtMs).toUTCString();
+  headers['age'] = String(ageSeconds(record, nowMs));
+  headers['vary'] = 'Accept-Encoding';
+  headers['cache-status'] = hitStatus(record, nowMs);
   const cacheControl = cacheControlOf(record, nowMs);
   if (cacheControl !== undefined) headers['cache-control'] = cacheControl;
   if (tag !== undefined) headers['etag'] = tag;
-  return headers;
 }

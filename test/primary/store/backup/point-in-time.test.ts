@@ -58,7 +58,7 @@ describe('a backup that is made while one writer changes entry after entry', () 
     const { server, worker, place } = await servedStore(t);
     const history = new History(worker, randomFrom(seed));
     const writing = history.run();
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 3; round++) {
       await sleep(100);
       const from = history.states.length - 1;
       const to = place(`backup-${round}`);

@@ -107,7 +107,20 @@ export async function reclaiming(
     await link(join(segmentsPath, segmentFileName(id)), name);
     return name;
   };
-  return { store, reclaimer, pins, room, tried, steps, time, messages, hasFile, linked, searches };
+  return {
+    store,
+    deadSegments,
+    reclaimer,
+    pins,
+    room,
+    tried,
+    steps,
+    time,
+    messages,
+    hasFile,
+    linked,
+    searches,
+  };
 }
 
 /** Long enough for a reclaimer with nothing to do to have looked some times. */

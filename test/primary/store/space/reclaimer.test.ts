@@ -167,6 +167,19 @@ describe('a segment with much garbage', () => {
     assert.deepEqual([tried[1], tried.at(-1)], ['1 chance', '1 nothing']);
   });
 
+  it('is not taken for lost when the last entry goes while it is copied, and its file with it', async (t) => {
+    const { reclaimer, tried, store, deadSegments, steps, messages } = await hollow(t, 2);
+    steps.set(1, async () => {
+      await store.delete('1/3');
+      await deadSegments.sweep();
+      return { outcome: 'missing' };
+    });
+    reclaimer.start();
+    await eventually(() => tried.length === 1 && store.segments.size === 1);
+    await aWhile();
+    assert.deepEqual(messages, []);
+  });
+
   it('is not rewritten while a backup holds it', async (t) => {
     const { reclaimer, tried, store, pins } = await hollow(t, 1);
     const pin = pins.pin([1]);
