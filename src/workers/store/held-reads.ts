@@ -14,14 +14,18 @@ export interface HeldReadsOptions {
   readonly records: RecordCache;
   readonly bodies: FormReader;
   readonly now: () => number;
+  /** Makes a hit of an opened body, which may turn out damaged while it is sent. */
+  readonly hit: (key: string, record: EntryRecord, content: Content) => Hit;
 }
 
 export class HeldReads {
   readonly #records: RecordCache;
   readonly #bodies: FormReader;
   readonly #now: () => number;
+  readonly #hit: HeldReadsOptions['hit'];
 
-  constructor({ records, bodies, now }: HeldReadsOptions) {
+  constructor({ records, bodies, now, hit }: HeldReadsOptions) {
+    this.#hit = hit;
     this.#records = records;
     this.#bodies = bodies;
     this.#now = now;
@@ -67,7 +71,7 @@ export class HeldReads {
       const opened = this.#bodies.open(record, framing);
       if (opened instanceof Promise) return this.#opened(held, record, opened);
       this.#keepBody(held, record, framing, opened);
-      return { found: true, record, content: opened };
+      return this.#hit(held.key, record, opened);
     } catch (error) {
       return this.#damaged(held, error);
     }
@@ -79,7 +83,7 @@ export class HeldReads {
     opened: Promise<Content>,
   ): Promise<Hit | undefined> {
     try {
-      return { found: true, record, content: await opened };
+      return this.#hit(held.key, record, await opened);
     } catch (error) {
       return this.#damaged(held, error);
     }

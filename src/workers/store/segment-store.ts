@@ -76,7 +76,14 @@ export class SegmentStore implements Store {
     const { index, segments, bodies, now, encoder, records } = options;
     this.#options = options;
     this.#bodies = new FormReader(bodies);
-    this.#held = records && new HeldReads({ records, bodies: this.#bodies, now });
+    this.#held =
+      records &&
+      new HeldReads({
+        records,
+        bodies: this.#bodies,
+        now,
+        hit: (...what) => this.#hit(...what),
+      });
     this.#writer = new EntryWriter({
       segments,
       commit: (...what) => index.commit(...what),
