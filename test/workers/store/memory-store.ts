@@ -147,7 +147,7 @@ export class MemoryStore implements Store {
       staleWhileRevalidateUntilMs: 0,
       staleIfErrorUntilMs: 0,
       tags: [],
-      costMs: this.#now() - (this.#missedAtMs.get(key) ?? this.#now()),
+      costMs: Math.max(0, this.#now() - (this.#missedAtMs.get(key) ?? this.#now())),
       ...meta,
       version: this.#version,
       storedAtMs: this.#now(),

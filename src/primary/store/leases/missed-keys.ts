@@ -2,7 +2,6 @@
  * When keys were missed, in the primary: a miss that is followed by a write of its key within five minutes
  * tells what it cost to make the entry, with no help from the client.
  */
-
 import { hashKey } from '../../../protocol/key-hash.ts';
 import { isIntact, withCost } from '../../../protocol/record.ts';
 
