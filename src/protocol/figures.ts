@@ -22,6 +22,8 @@ export const WORKER_COUNTS = [
   'channelRequests',
   'channelOverloads',
   'channelTimeouts',
+  /** Hits out of records that the worker held, without a word to the primary. */
+  'heldHits',
   'cpuUserUs',
   'cpuSystemUs',
 ] as const;
@@ -42,6 +44,8 @@ export const PROCESS_FIGURES = [
   'connectionsOpen',
   'channelPending',
   'channelUnsentBytes',
+  'heldRecords',
+  'heldRecordBytes',
 ] as const;
 export type ProcessFigures = Figures<(typeof PROCESS_FIGURES)[number]>;
 

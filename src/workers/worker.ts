@@ -71,7 +71,7 @@ class RunningWorker {
     this.#records = recordCacheBytes > 0 ? new RecordCache(recordCacheBytes) : undefined;
     const index = new ChannelIndex(link.channel, this.#records);
     this.#index = index;
-    this.#measures = new WorkerMeasures(link.channel, this.#counters);
+    this.#measures = new WorkerMeasures(link.channel, this.#counters, this.#records);
     this.#segments = new SegmentLog({
       directory: welcome.segmentsPath,
       segmentBytes: welcome.config.segmentBytes,

@@ -6,20 +6,27 @@ import { EventLoopWatch } from '../../protocol/event-loop.ts';
 import type { ProcessFigures } from '../../protocol/figures.ts';
 import { memoryFigures } from '../../protocol/process-memory.ts';
 import type { Tally } from '../../protocol/statistics.ts';
+import type { RecordCache } from '../store/record-cache.ts';
 import { Connections } from './connections.ts';
 import { Traffic } from './traffic.ts';
+
+/** What a worker that holds no records says of them. */
+const NOTHING_HELD = { hits: 0, size: 0, bytes: 0 };
 
 export class WorkerMeasures {
   readonly traffic = new Traffic();
   readonly #channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>;
   readonly #counters: Readonly<Counters>;
+  readonly #records: Pick<RecordCache, 'hits' | 'size' | 'bytes'>;
   readonly #connections = new Connections();
   readonly #loop = new EventLoopWatch();
 
   constructor(
     channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>,
     counters: Readonly<Counters>,
+    records: Pick<RecordCache, 'hits' | 'size' | 'bytes'> = NOTHING_HELD,
   ) {
+    this.#records = records;
     this.#channel = channel;
     this.#counters = counters;
   }
@@ -37,6 +44,7 @@ export class WorkerMeasures {
       channelRequests: requests,
       channelOverloads: overloads,
       channelTimeouts: timeouts,
+      heldHits: this.#records.hits,
       cpuUserUs: user,
       cpuSystemUs: system,
     });
@@ -46,6 +54,8 @@ export class WorkerMeasures {
       connectionsOpen: this.#connections.open,
       channelPending: this.#channel.pendingCount,
       channelUnsentBytes: this.#channel.unsentBytes,
+      heldRecords: this.#records.size,
+      heldRecordBytes: this.#records.bytes,
     };
     return [this.traffic.tallyWith(this.#counters), figures];
   }

@@ -63,6 +63,7 @@ export class RecordCache {
   #droppedOfAll = 0;
   #hits: HeldRecord[] = [];
   #bytes = 0;
+  #hitCount = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -77,6 +78,11 @@ export class RecordCache {
     return this.#bytes;
   }
 
+  /** Hits since the begin. */
+  get hits(): number {
+    return this.#hitCount;
+  }
+
   /** The record of `key`, if it is held. */
   get(key: string): HeldRecord | undefined {
     const held = this.#held.get(key);
@@ -89,6 +95,7 @@ export class RecordCache {
   /** Notes that the entry was shown out of what is held. */
   noteHit(held: HeldRecord): void {
     held.isVisited = true;
+    this.#hitCount += 1;
     if (held.isHitNoted) return;
     held.isHitNoted = true;
     this.#hits.push(held);

@@ -18,7 +18,8 @@ describe('the measures of a worker', () => {
       pendingCount: 3,
       unsentBytes: 90,
     };
-    const measures = new WorkerMeasures(channel, counters);
+    const records = { hits: 4, size: 6, bytes: 8000 };
+    const measures = new WorkerMeasures(channel, counters, records);
     measures.traffic.counts.staleHits = 2;
     const [tally, figures] = measures.take();
     assert.ok(isTally(tally));
@@ -30,6 +31,7 @@ describe('the measures of a worker', () => {
     );
     assert.ok(counts.cpuUserUs > 0);
     assert.deepEqual([figures.channelPending, figures.channelUnsentBytes], [3, 90]);
+    assert.deepEqual([counts.heldHits, figures.heldRecords, figures.heldRecordBytes], [4, 6, 8000]);
     assert.deepEqual(Object.keys(figures).sort(), [...PROCESS_FIGURES].sort());
     for (const name of PROCESS_FIGURES) assert.ok(isFigure(figures[name]), name);
   });

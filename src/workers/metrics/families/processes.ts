@@ -63,6 +63,24 @@ const CHANNEL: readonly Family[] = [
   ),
 ];
 
+const RECORDS: readonly Family[] = [
+  counter(
+    'bigcache_held_hits_total',
+    'records.hits',
+    'Hits out of records that workers held, without a request to the primary',
+    ({ workers }) => workers.heldHits,
+  ),
+  gauge('bigcache_held_records', 'records.held', 'Records that workers hold', (all) =>
+    sumOf(all, 'heldRecords'),
+  ),
+  gauge(
+    'bigcache_held_record_bytes',
+    'records.bytes',
+    'Memory of the workers that held records take, of --record-cache each',
+    (all) => sumOf(all, 'heldRecordBytes'),
+  ),
+];
+
 const WORKERS: readonly Family[] = [
   gauge(
     'bigcache_workers_ready',
@@ -153,4 +171,10 @@ const BUILD: readonly Family[] = [
   ),
 ];
 
-export const PROCESS_FAMILIES: readonly Family[] = [...CHANNEL, ...WORKERS, ...EACH, ...BUILD];
+export const PROCESS_FAMILIES: readonly Family[] = [
+  ...CHANNEL,
+  ...RECORDS,
+  ...WORKERS,
+  ...EACH,
+  ...BUILD,
+];
