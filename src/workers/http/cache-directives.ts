@@ -9,7 +9,7 @@ export const DELTA_SECONDS_MAX = 2 ** 31;
 const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*)))?$/;
 const SEPARATORS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/;
 /** Longer fields are not looked at: no client sends one, and splitting would take time. */
-const FIELD_LENGTH_MAX = 2048;
+export const FIELD_LENGTH_MAX = 2048;
 
 /** Directive, in lower case -> its value; '' where it has none. The first of several counts. */
 export function parseDirectives(field: string | undefined): ReadonlyMap<string, string> {

@@ -3,7 +3,7 @@
  * the headers of the request that stores it, and into those of the answers that show it.
  */
 import { BigCacheError } from '../../protocol/errors.ts';
-import { deltaSeconds, parseDirectives } from './cache-directives.ts';
+import { deltaSeconds, FIELD_LENGTH_MAX, parseDirectives } from './cache-directives.ts';
 
 /** Unix milliseconds; 0 stands for never, and for no window. */
 export interface Freshness {
@@ -26,9 +26,16 @@ export interface FreshnessFields {
 
 /**
  * The freshness that a request to store asks for: `max-age`, or else `Expires`, or else for ever. Windows
- * begin where the freshness ends. Throws REQUEST_INVALID for a directive that is no number of seconds.
+ * begin where the freshness ends. Throws REQUEST_INVALID for a directive that is no number of seconds, and
+ * for a Cache-Control of over 2,048 characters, which would be kept for ever unread.
  */
 export function freshnessOf({ cacheControl, expires }: FreshnessFields, nowMs: number): Freshness {
+  if (cacheControl !== undefined && cacheControl.length > FIELD_LENGTH_MAX) {
+    throw new BigCacheError(
+      'REQUEST_INVALID',
+      `Cache-Control has at most ${FIELD_LENGTH_MAX} characters.`,
+    );
+  }
   const directives = parseDirectives(cacheControl);
   const seconds = (name: string): number | undefined => {
     const value = deltaSeconds(directives, name);

@@ -79,6 +79,12 @@ describe('the freshness of an entry', () => {
     assert.equal(freshness(undefined, 'soon').expiresAtMs, NOW);
   });
 
+  it('is refused where Cache-Control is longer than is looked at', () => {
+    const long = `max-age=1, ${'x'.repeat(2037)}`;
+    assert.equal(freshness(long).expiresAtMs, NOW + 1000);
+    assert.throws(() => freshness(`${long}x`), { code: 'REQUEST_INVALID' });
+  });
+
   it('is refused where a directive is no number of seconds', () => {
     for (const field of ['max-age=a', 'max-age', 'max-age=1, stale-if-error=x']) {
       const isRefusal = (error: unknown): boolean =>
