@@ -51,6 +51,8 @@ export class Coherence implements ChangeGuard {
   #pendingOfAll = 0;
   #endedOfAll = 0;
   readonly #workers = new Set<RecordHolder>();
+  /** Those who were given anything since they last dropped everything: one that still loads is not asked. */
+  readonly #holding = new Set<RecordHolder>();
   /** The one that later changes of this turn of the event loop can still join. */
   #gathering: Handshake | undefined;
   /** Bucket -> the handshake that has taken its bits and has not ended. */
@@ -73,6 +75,7 @@ export class Coherence implements ChangeGuard {
   /** REQUIRES: the process has ended, since one that is stopped may go on and answer from memory. */
   leave(worker: RecordHolder): void {
     if (!this.#workers.delete(worker)) return;
+    this.#holding.delete(worker);
     for (const other of this.#workers) if (other.bit === worker.bit) return;
     const others = ~worker.bit;
     for (let bucket = 0; bucket < KEY_BUCKETS; bucket++) {
@@ -87,6 +90,7 @@ export class Coherence implements ChangeGuard {
   register(worker: RecordHolder, bucket: number): number {
     if (this.#pendingOfAll > 0 || this.#pending[bucket] !== 0) return NOT_TO_BE_HELD;
     this.#holders[bucket] = (this.#holders[bucket] as number) | worker.bit;
+    this.#holding.add(worker);
     return this.#markOf(bucket);
   }
 
@@ -205,7 +209,8 @@ export class Coherence implements ChangeGuard {
   #shakeAll(): Promise<unknown> {
     const handshake = this.#newHandshake();
     this.#holders.fill(0);
-    for (const worker of this.#workers) handshake.addAll(worker);
+    for (const worker of this.#holding) handshake.addAll(worker);
+    this.#holding.clear();
     const all = Promise.all([...this.#shaking.values(), ...this.#shakingAll, handshake.done]);
     handshake.begin();
     this.#shakingAll.add(all);
@@ -223,6 +228,7 @@ export class Coherence implements ChangeGuard {
   /** It did not answer, so it is asked again by the next change. */
   #stillHolds(worker: RecordHolder, buckets: readonly number[] | undefined): void {
     if (!this.#workers.has(worker)) return;
+    this.#holding.add(worker);
     if (buckets === undefined) {
       for (let bucket = 0; bucket < KEY_BUCKETS; bucket++) this.#addBit(worker, bucket);
     } else {

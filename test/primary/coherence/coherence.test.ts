@@ -97,6 +97,15 @@ describe('coherence', () => {
     await Promise.all(changes);
   });
 
+  it('has only those drop everything who were given anything since they last did', async () => {
+    const [one, idle] = [new FakeWorker(1), new FakeWorker(2)];
+    const coherence = withWorkers(one, idle);
+    coherence.register(one, BUCKET);
+    await coherence.changeAll(async () => undefined);
+    await coherence.changeAll(async () => undefined);
+    assert.deepEqual([one.asked, idle.asked], [[undefined], []]);
+  });
+
   it('begins no change while everything is being dropped', async () => {
     const worker = new FakeWorker(1);
     worker.answer = 'never';
