@@ -12,6 +12,8 @@ import { KeyOracle, type KeyState } from './oracle.ts';
 
 const GROUPS = 8;
 const KEYS_PER_GROUP = 25;
+const STRETCH_WRITES = 250;
+const STRETCHES = 20;
 /** Each key has one of these tags, whatever its group. */
 const TAGS = 7;
 /** Statuses that refuse a change without saying that it did not happen. */
@@ -30,7 +32,10 @@ export interface ChaosClientOptions {
   readonly baseUrl: () => string;
   readonly random: () => number;
   readonly evictions: Evictions;
-  /** Bodies are this large a share of what they are otherwise; smaller ones allow more operations. */
+  /**
+   * Bodies are this large a share of what they are otherwise, but for one stretch of writes in twenty, which
+   * fills the store: short ones allow more operations.
+   */
   readonly bodyShare?: number;
 }
 
@@ -265,7 +270,8 @@ export class ChaosClient {
   #fillerBytes(): number {
     const dice = this.#random();
     const bytesMax = dice < 0.7 ? 8_000 : dice < 0.98 ? 200_000 : 2_500_000;
-    return Math.floor(this.#random() * bytesMax * this.#bodyShare);
+    const isFilling = Math.floor(this.#lastWrite / STRETCH_WRITES) % STRETCHES === 0;
+    return Math.floor(this.#random() * bytesMax * (isFilling ? 1 : this.#bodyShare));
   }
 
   async #ask(

@@ -2,7 +2,7 @@
 import { describe, it } from 'node:test';
 import { withstandsKillNine } from './under-kill-nine.ts';
 
-const DURATION_MS = Number(process.env['BIGCACHE_CHAOS_MS'] ?? 240_000);
+const DURATION_MS = Number(process.env['BIGCACHE_CHAOS_MS'] ?? 360_000);
 const ACKNOWLEDGED_MIN = Number(process.env['BIGCACHE_CHAOS_OPERATIONS'] ?? 1_000_000);
 
 describe('under kill -9 of workers, of the primary, and of all, for a million operations', () => {
