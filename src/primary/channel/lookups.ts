@@ -139,7 +139,8 @@ export class Lookups {
       });
       if (cold.length === 0) return;
       const coldAsked = cold.map(({ fields }) => this.#leaseAsked(fields));
-      const found = await leaseCold(storage.entries, coldAsked);
+      const areWanted = (): boolean => this.#options.waiting() !== undefined;
+      const found = await leaseCold(storage.entries, coldAsked, areWanted);
       cold.forEach((request, at) => {
         request.reply(found[at]);
       });

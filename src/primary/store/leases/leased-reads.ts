@@ -44,12 +44,17 @@ export function leaseWarm(
   });
 }
 
-/** Answers all of `asked`, which share one read of the index. */
+/**
+ * Answers all of `asked`, which share one read of the index; none of them where they are not wanted any
+ * more by then: a lease would be given to nobody.
+ */
 export async function leaseCold(
   entries: EntryStore,
   asked: readonly LeaseAsked[],
+  areWanted: () => boolean = () => true,
 ): Promise<LeaseAnswer[]> {
   await entries.lookUp([...new Set(asked.map(({ key }) => key))]);
+  if (!areWanted()) return [];
   // They were read just now, and are read again, since they may have changed in between.
   return asked.map((one) => {
     const found = entries.leases.missOf(one.key) ?? entries.lookUpSync(one.key);

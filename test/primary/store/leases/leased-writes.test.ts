@@ -42,6 +42,14 @@ function isLost(error: unknown): boolean {
 }
 
 describe('a lease token over the store', () => {
+  it('is given to nobody whose worker died while the index was read', async (t) => {
+    const { store, ask } = await storeWith(t);
+    const asked = { key: 'a', leaseMs: 10_000, stale: StaleWindow.none, waiter: undefined };
+    assert.deepEqual(await leaseCold(store, [asked], () => false), []);
+    assert.equal(store.leases.counts.held, 0);
+    assert.ok((await ask('a')).token, 'the next one has it');
+  });
+
   it('is lost by what was being written when it was given', async (t) => {
     const { index, store, tokenFor, put } = await storeWith(t);
     const changes: [string, () => Promise<unknown>][] = [
