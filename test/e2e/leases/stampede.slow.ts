@@ -21,8 +21,8 @@ const BODY_BYTES = 32 * 1024;
 const WARM_UP_ROUNDS = 8;
 const ROUNDS = 9;
 const RATIO_PROMISED = 1.5;
-/** Machines are noisy. */
-const RATIO_MAX = 1.3 * RATIO_PROMISED;
+/** Machines are noisy, and a shared one may have other work. */
+const RATIO_MAX = 1.5 * RATIO_PROMISED;
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.ts', import.meta.url));
 const LEASE = { 'cache-lease': '60' };
 const body = Buffer.alloc(BODY_BYTES, '<p>one rendering</p>');
