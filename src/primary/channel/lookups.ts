@@ -77,10 +77,11 @@ export class Lookups {
     for (const request of requests) {
       try {
         const key = request.fields[0] as string;
-        const mark = this.#register(key);
+        const bucket = this.#bucketOf(key);
+        const mark = this.#register(bucket);
         const found = this.#options.storage().entries.lookUpWarm(key);
         if (found === undefined) cold.push(request);
-        else request.reply(this.#shown(key, found, mark));
+        else request.reply(this.#shown(bucket, found, mark));
       } catch (error) {
         request.fail(asReadError(error));
       }
@@ -91,10 +92,12 @@ export class Lookups {
   async #answerCold(requests: readonly IncomingRequest[]): Promise<void> {
     try {
       const keys = requests.map(({ fields }) => fields[0] as string);
-      const marks = keys.map((key) => this.#register(key));
+      const buckets = keys.map((key) => this.#bucketOf(key));
+      const marks = buckets.map((bucket) => this.#register(bucket));
       const found = await this.#options.storage().entries.lookUp(keys);
-      keys.forEach((key, at) => {
-        requests[at]?.reply(this.#shown(key, found[at] as Lookup, marks[at] as number));
+      requests.forEach((request, at) => {
+        const [bucket, mark] = [buckets[at] as number, marks[at] as number];
+        request.reply(this.#shown(bucket, found[at] as Lookup, mark));
       });
     } catch (error) {
       const failure = asReadError(error);
@@ -103,19 +106,24 @@ export class Lookups {
     }
   }
 
+  /** A key is hashed once for its lookup, and not at all where nothing is held. */
+  #bucketOf(key: string): number {
+    return this.#options.holding === undefined ? 0 : bucketOf(key);
+  }
+
   /** Before the record is read: from now on the worker may hold it. */
-  #register(key: string): number {
+  #register(bucket: number): number {
     const { holding } = this.#options;
     return holding === undefined
       ? NOTHING_HELD
-      : holding.coherence.register(holding.holder, bucketOf(key));
+      : holding.coherence.register(holding.holder, bucket);
   }
 
   /** A record that stands alone may be held by the worker; one in an array may not. */
-  #shown(key: string, found: Lookup, mark: number): unknown {
+  #shown(bucket: number, found: Lookup, mark: number): unknown {
     const { holding } = this.#options;
     if (holding === undefined || typeof found === 'number') return found;
-    return holding.coherence.mayHold(bucketOf(key), mark) ? found : [found];
+    return holding.coherence.mayHold(bucket, mark) ? found : [found];
   }
 
   #lease(): void {

@@ -54,9 +54,12 @@ export class HeldReads {
       return undefined;
     }
     const framing = reading.frame?.(record) ?? NO_FRAMING;
-    this.#records.noteHit(held);
-    if (framing === NO_BODY) return { found: true, record, content: NOTHING };
+    if (framing === NO_BODY) {
+      this.#records.noteHit(held);
+      return { found: true, record, content: NOTHING };
+    }
     if (held.body !== undefined) {
+      this.#records.noteHit(held);
       return { found: true, record, content: memoryContent(held.body, framing) };
     }
     return this.#open(held, record, framing);
@@ -71,6 +74,7 @@ export class HeldReads {
       const opened = this.#bodies.open(record, framing);
       if (opened instanceof Promise) return this.#opened(held, record, opened);
       this.#keepBody(held, record, framing, opened);
+      this.#records.noteHit(held);
       return this.#hit(held.key, record, opened);
     } catch (error) {
       return this.#damaged(held, error);
@@ -83,7 +87,9 @@ export class HeldReads {
     opened: Promise<Content>,
   ): Promise<Hit | undefined> {
     try {
-      return this.#hit(held.key, record, await opened);
+      const content = await opened;
+      this.#records.noteHit(held);
+      return this.#hit(held.key, record, content);
     } catch (error) {
       return this.#damaged(held, error);
     }
