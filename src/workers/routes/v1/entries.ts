@@ -11,14 +11,12 @@ import { CODINGS_TAKEN, codingOf, decoded } from '../../http/content-encoding.ts
 import { storedContentType } from '../../http/content-type.ts';
 import { plainTag } from '../../http/entity-tags.ts';
 import { freshnessOf } from '../../http/freshness.ts';
-import { leaseCost, leaseSecondsOf, leaseTokenOf } from '../../http/lease-fields.ts';
-import { readLeased } from '../../leases/leased-read.ts';
+import { leaseCost, leaseTokenOf } from '../../http/lease-fields.ts';
 import { sendMiss } from '../../plugins/errors.ts';
 import { sendContent, sendHead } from '../../send.ts';
 import { NO_BODY, type Reading } from '../../store/store.ts';
-import { isQueued, turnOf } from '../../turns.ts';
-import { countRead } from '../count-read.ts';
-import { enterStore, getAndHead, inStore, keyAfter } from '../declare.ts';
+import { getAndHead, inStore, keyAfter } from '../declare.ts';
+import { readAndAnswer } from '../read-entry.ts';
 import { RawBody } from '../schemas.ts';
 import { DELETE_SCHEMA, GET_SCHEMA, PUT_SCHEMA } from './entries-schemas.ts';
 import { preconditionOf } from './preconditions.ts';
@@ -28,44 +26,41 @@ const MOUNT = '/v1/entries/';
 const EMPTY = Buffer.alloc(0);
 const FIXED = { 'cache-control': 'no-store' } as const;
 
-async function show(deps: RouteDeps, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+function show(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> | undefined {
   const key = keyAfter(MOUNT, request, 'read');
-  const mustQueue = isQueued(reply);
-  if (mustQueue && !(await turnOf(request.raw, reply.raw))) {
-    reply.hijack();
-    return;
-  }
   const { method, headers } = request.raw;
   const asked = { method: method ?? '', headers, nowMs: deps.now(), csp: deps.config.bodyCsp };
-  let answer: Answer | undefined;
+  let judged: Answer | undefined;
   const reading: Reading = {
     stale: parseDirectives(headers['cache-control']).has('max-stale')
       ? 'if-error'
       : 'while-revalidate',
     frame: (record) => {
-      answer = answerTo(asked, record);
-      const { status, range, encoded } = answer;
+      judged = answerTo(asked, record);
+      const { status, range, encoded } = judged;
       if (status === 304 || status === 416 || method === 'HEAD') return NO_BODY;
       const framing = { prologue: EMPTY, epilogue: EMPTY, encoded };
       return range === undefined ? framing : { ...framing, range };
     },
   };
-  const leaseSeconds = leaseSecondsOf(headers);
-  enterStore(request, mustQueue);
-  const read =
-    leaseSeconds === undefined
-      ? { found: await deps.store.get(key, reading), headers: undefined }
-      : await readLeased(deps, request, reply, key, leaseSeconds, reading);
-  if (read === undefined) return;
-  const { found } = read;
-  countRead(deps, key, found);
-  if (!found.found) {
-    sendMiss(reply, found.reason, { ...read.headers, 'cache-status': missStatus(found.reason) });
-    return;
-  }
-  if (answer === undefined) throw new Error('INVARIANT: every hit was judged');
-  if (read.headers !== undefined) Object.assign(answer.headers, read.headers);
-  send(reply, answer, found);
+  return readAndAnswer(deps, request, reply, {
+    key,
+    reading,
+    answer: (found, leaseHeaders) => {
+      if (!found.found) {
+        const cacheStatus = missStatus(found.reason);
+        sendMiss(reply, found.reason, { ...leaseHeaders, 'cache-status': cacheStatus });
+        return;
+      }
+      if (judged === undefined) throw new Error('INVARIANT: every hit was judged');
+      if (leaseHeaders !== undefined) Object.assign(judged.headers, leaseHeaders);
+      send(reply, judged, found);
+    },
+  });
 }
 
 function send(reply: FastifyReply, answer: Answer, hit: SentHit): void {

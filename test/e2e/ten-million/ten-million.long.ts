@@ -1,0 +1,179 @@
+/**
+ * 10,000,000 entries beside 10,000: what memory they take, how fast requests are answered and what they
+ * cost, and how soon the store serves again after `kill -9`. Bodies are short, 100 bytes, so that the
+ * entries fit on any disk; keys are stored in random order. Both stores are measured in turns, and the
+ * medians of the turns are compared.
+ *
+ * BIGCACHE_TEST_ENTRIES sets another number than 10,000,000, and BIGCACHE_TEST_SEED repeats a run.
+ * BIGCACHE_TEST_STORE names a directory whose store is used, and kept: to store ten million entries takes
+ * 20 minutes, to measure them 5. With BIGCACHE_TEST_TURNS=0 it is only loaded.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../../../bench/median.ts';
+import { eventually } from '../../eventually.ts';
+import { temporaryDirectory } from '../../temporary-directory.ts';
+import { randomFrom, testSeed } from '../chaos/random.ts';
+import { firstHit } from '../first-hit.ts';
+import { type Memory, MemoryPeaks, memoryOf } from '../memory-peaks.ts';
+import { isAlive, ServerProcess } from '../server-process.ts';
+import { allocatedBytes } from '../tree-bytes.ts';
+import { bodyOf, Catalogue } from './catalogue.ts';
+import { type Kind, Measured, NEW_PER_TURN_MAX } from './measured.ts';
+
+const ENTRIES = Number(process.env['BIGCACHE_TEST_ENTRIES'] ?? 10_000_000);
+const FEW = 10_000;
+const TURNS = Number(process.env['BIGCACHE_TEST_TURNS'] ?? 5);
+const KEPT_STORE = process.env['BIGCACHE_TEST_STORE'];
+/** A kept store may be measured so often before it has every page of its catalogue. */
+const TURNS_IN_ALL_MAX = 60;
+const NEW_MAX = TURNS_IN_ALL_MAX * NEW_PER_TURN_MAX;
+const KINDS: readonly Kind[] = ['reads', 'writes'];
+/** The compactions of LevelDB are over when its directory has not changed for so long. */
+const QUIET_MS = 5000;
+const QUIET_WITHIN_MS = 600_000;
+const HIT_WITHIN_MS = 2000;
+const P99_TIMES_FEW_MAX = 1.5;
+const CPU_TIMES_FEW_MAX = 1.3;
+/** Writes that a kill may have met before they were acknowledged, in this run and in the one before. */
+const IN_DOUBT_MAX = 32;
+const MB = 1_000_000;
+const PRIMARY_BYTES_MAX = 300 * MB;
+const WORKER_BYTES_MAX = 150 * MB;
+
+async function takeTurns(one: Measured, other: Measured): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) {
+    await one.takeTurn();
+    await other.takeTurn();
+  }
+}
+
+/** Resolves when LevelDB has no compaction to do. */
+async function settled(indexPath: string): Promise<void> {
+  let bytes = -1;
+  let sinceMs = 0;
+  await eventually(async () => {
+    await sleep(250);
+    const now = allocatedBytes(indexPath);
+    if (now !== bytes) [bytes, sinceMs] = [now, performance.now()];
+    return performance.now() - sinceMs >= QUIET_MS;
+  }, QUIET_WITHIN_MS);
+}
+
+/** Kills the primary, waits for the end of its workers, and starts another on its port and store. */
+async function restartKilled(
+  test: Parameters<typeof ServerProcess.spawn>[0],
+  server: ServerProcess,
+  directory: string,
+): Promise<{ readonly started: ServerProcess; readonly startedAtMs: number }> {
+  const { workerPids, port } = server;
+  await server.kill();
+  await eventually(() => !workerPids.some(isAlive), 20_000);
+  const startedAtMs = performance.now();
+  const args = ['--db-path', directory, '--workers', '2', '--port', String(port)];
+  const started = ServerProcess.spawn(test, args);
+  return { started, startedAtMs };
+}
+
+const inMB = ({ primaryBytes, workerBytes }: Memory): string =>
+  `${(primaryBytes / MB).toFixed(0)} and ${(workerBytes / MB).toFixed(0)} MB`;
+
+async function countOf({ url }: ServerProcess): Promise<number> {
+  const answer = await fetch(`${url}/stat/count`);
+  return ((await answer.json()) as { count: number }).count;
+}
+
+const secondsSince = (startedAtMs: number): string =>
+  ((performance.now() - startedAtMs) / 1000).toFixed(0);
+
+const joined = (figures: readonly number[]): string =>
+  figures.map((one) => one.toFixed(0)).join(', ');
+
+describe(`a store of ${ENTRIES.toLocaleString('en')} entries`, () => {
+  it('is as fast as a small one, takes little memory, and serves at once after a kill', async (t) => {
+    const seed = testSeed();
+    const random = randomFrom(seed);
+    const catalogue = new Catalogue(random, ENTRIES + NEW_MAX);
+    const few = new Catalogue(random, FEW + NEW_MAX);
+    const directory = KEPT_STORE ?? (await temporaryDirectory(t));
+    const server = await ServerProcess.start(t, directory, '--workers', '2');
+    catalogue.stored = await countOf(server);
+    const peaks = new MemoryPeaks();
+    t.after(() => peaks.stop());
+    peaks.watch(server);
+    const missing = Math.max(0, ENTRIES - catalogue.stored);
+    const loadStartedAtMs = performance.now();
+    await catalogue.loadTo(ENTRIES, server.port);
+    const loadSeconds = secondsSince(loadStartedAtMs);
+    await settled(join(directory, 'index'));
+    t.diagnostic(
+      `seed ${seed}: ${missing} entries of 100 bytes loaded within ${loadSeconds} s, settled within ` +
+        `${secondsSince(loadStartedAtMs)} s; RssAnon of the primary and of the largest worker at ` +
+        `most ${inMB(peaks)}`,
+    );
+    if (TURNS === 0) {
+      assert.equal(await server.stop(), 0);
+      return;
+    }
+
+    const small = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '2');
+    await few.loadTo(FEW, small.port);
+    const ofFew = new Measured(small, few, random);
+    const ofMany = new Measured(server, catalogue, random);
+    await takeTurns(ofFew, ofMany);
+    const before = memoryOf(server);
+
+    const count = catalogue.stored;
+    const known = catalogue.key(Math.floor(random() * ENTRIES));
+    const { url } = server;
+    const { started, startedAtMs } = await restartKilled(t, server, directory);
+    await firstHit(`${url}/pickle/${known}`, 10 * HIT_WITHIN_MS);
+    const hitMs = performance.now() - startedAtMs;
+    await started.listening();
+    peaks.watch(started);
+    const answer = await fetch(`${url}/pickle/${known}`);
+    assert.equal(await answer.text(), bodyOf(known));
+    const counted = await countOf(started);
+    const again = new Measured(started, catalogue, random);
+    await again.takeTurn();
+    const after = memoryOf(started);
+    peaks.stop();
+
+    const mebibytes = (path: string): string =>
+      (allocatedBytes(join(directory, path)) / 2 ** 20).toFixed(0);
+    t.diagnostic(
+      `${count} entries; index ${mebibytes('index')} MiB, segments ${mebibytes('segments')} MiB; ` +
+        `RssAnon of the primary and of the largest worker at most ${inMB(peaks)}, ${inMB(before)} ` +
+        `before the kill, ${inMB(after)} at the end; first hit ${hitMs.toFixed(0)} ms after a start ` +
+        'that followed kill -9',
+    );
+    const timesP99 = (of: Kind): number => ofMany.p99Ms(of) / ofFew.p99Ms(of);
+    const timesCpu = median(ofMany.cpuUsPerRequest) / median(ofFew.cpuUsPerRequest);
+    for (const of of KINDS) {
+      t.diagnostic(
+        `p99 of ${of}, ms: at ${FEW} entries ${ofFew.turns(of)}; at ${ENTRIES} ` +
+          `${ofMany.turns(of)}, ${timesP99(of).toFixed(2)} times by the medians; ` +
+          `after the kill ${again.turns(of)}`,
+      );
+    }
+    t.diagnostic(
+      `CPU us per request: at ${FEW} entries ${joined(ofFew.cpuUsPerRequest)}; at ${ENTRIES} ` +
+        `${joined(ofMany.cpuUsPerRequest)}, ${timesCpu.toFixed(2)} times by the medians`,
+    );
+    assert.ok(
+      counted <= count && counted >= count - IN_DOUBT_MAX,
+      `${counted} of ${count} entries are there`,
+    );
+    assert.ok(peaks.primaryBytes < PRIMARY_BYTES_MAX, 'the primary takes too much memory');
+    assert.ok(peaks.workerBytes < WORKER_BYTES_MAX, 'a worker takes too much memory');
+    assert.ok(hitMs < HIT_WITHIN_MS, `the first hit came after ${hitMs} ms`);
+    for (const of of KINDS) {
+      const times = timesP99(of);
+      assert.ok(times <= P99_TIMES_FEW_MAX, `p99 of ${of} is ${times.toFixed(2)} times that`);
+    }
+    assert.ok(timesCpu <= CPU_TIMES_FEW_MAX, `a request costs ${timesCpu.toFixed(2)} times that`);
+    assert.equal(await started.stop(), 0);
+  });
+});
