@@ -8,16 +8,28 @@ export interface MemoryFigures {
   readonly externalBytes: number;
 }
 
+const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 const RSS_ANON = /^RssAnon:\s*(\d+) kB$/m;
 
-export function memoryFigures(statusPath = '/proc/self/status'): MemoryFigures {
-  const { rss, heapUsed, external } = process.memoryUsage();
-  return {
-    rssBytes: rss,
-    rssAnonBytes: rssAnonBytes(statusPath),
-    heapUsedBytes: heapUsed,
-    externalBytes: external,
-  };
+/** Node reads a file for them: where no descriptor is left for that, they are those of the last time. */
+let latest: MemoryFigures = { rssBytes: 0, rssAnonBytes: 0, heapUsedBytes: 0, externalBytes: 0 };
+
+export function memoryFigures(
+  statusPath = '/proc/self/status',
+  memoryUsage: () => NodeJS.MemoryUsage = process.memoryUsage,
+): MemoryFigures {
+  try {
+    const { rss, heapUsed, external } = memoryUsage();
+    latest = {
+      rssBytes: rss,
+      rssAnonBytes: rssAnonBytes(statusPath),
+      heapUsedBytes: heapUsed,
+      externalBytes: external,
+    };
+  } catch (error) {
+    if (!OUT_OF_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  return latest;
 }
 
 /** LevelDB maps its tables, so the resident size says little: this leaves out what files stand behind. */

@@ -24,6 +24,7 @@ import { stopAccepting } from './accepting.ts';
 import { Tokens } from './access/tokens.ts';
 import { buildApp } from './app.ts';
 import { Uploads } from './body/uploads.ts';
+import { boundConnections, descriptorLimit, descriptorRoom } from './descriptor-room.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { WorkerMeasures } from './metrics/worker-measures.ts';
 import type { PrimaryLink } from './primary-link.ts';
@@ -53,6 +54,7 @@ class RunningWorker {
   readonly #counters: Counters = newCounters();
   readonly #tokens: Tokens;
   readonly #segments: SegmentLog;
+  readonly #room = descriptorRoom(descriptorLimit());
   readonly #descriptors: Descriptors;
   readonly #uploads = new Uploads(DEFAULT_LIMITS);
   readonly #app: Promise<FastifyInstance>;
@@ -88,7 +90,7 @@ class RunningWorker {
         log.error({ err, segment }, 'a segment cannot be written; another one is begun');
       },
     });
-    this.#descriptors = new Descriptors(welcome.segmentsPath);
+    this.#descriptors = new Descriptors(welcome.segmentsPath, this.#room.segmentsMax);
     this.#app = this.#build(index);
     link.take({
       drain: () => this.#drain(),
@@ -113,6 +115,7 @@ class RunningWorker {
     await this.#link.channel.requestWithin(STORE_OPEN_WITHIN_MS, Opcode.awaitStore);
     if (this.#isDraining) return;
     this.#measures.watch(app.server);
+    boundConnections(app.server, this.#room, this.#log);
     app.server.listen({ fd: LISTENING_FD });
     await once(app.server, 'listening');
     this.#link.channel.notify(Opcode.ready);
