@@ -44,13 +44,18 @@ export class ServerProcess {
     });
   }
 
-  /** Starts the server and does not wait; for starts that are to fail. */
+  /**
+   * Starts the server and does not wait; for starts that are to fail. `under` is a command that becomes the
+   * server, such as a shell that sets limits first.
+   */
   static spawn(
     test: Cleanable,
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
+    under: readonly string[] = [],
   ): ServerProcess {
-    const child = spawn(process.execPath, [PRIMARY, ...args], {
+    const [command = '', ...rest] = [...under, process.execPath, PRIMARY, ...args];
+    const child = spawn(command, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
