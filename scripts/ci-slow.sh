@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the slow suites: real pages, a million entries, kill -9 under load, power failures, pm2, nginx,
 # the import, the Python client. Installs first what they need beyond Node: the pages, strace, nginx,
-# Python with its packages, pm2.
+# libfaketime, Python with its packages, pm2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,7 @@ packages=()
 [ -d /usr/share/doc/postgresql-doc-15/html ] || packages+=(postgresql-doc-15)
 command -v strace >/dev/null || packages+=(strace)
 command -v nginx >/dev/null || packages+=(nginx-light)
+compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || packages+=(libfaketime)
 command -v python3 >/dev/null || packages+=(python3)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if [ ${#packages[@]} -gt 0 ]; then
