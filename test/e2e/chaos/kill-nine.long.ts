@@ -7,7 +7,11 @@ const ACKNOWLEDGED_MIN = Number(process.env['BIGCACHE_CHAOS_OPERATIONS'] ?? 1_00
 
 describe('under kill -9 of workers, of the primary, and of all, for a million operations', () => {
   it('loses nothing acknowledged and serves nothing stale or torn', async (t) => {
-    const run = { durationMs: DURATION_MS, acknowledgedMin: ACKNOWLEDGED_MIN, bodyShare: 0.05 };
-    await withstandsKillNine(t, run);
+    await withstandsKillNine(t, {
+      durationMs: DURATION_MS,
+      acknowledgedMin: ACKNOWLEDGED_MIN,
+      bodyShare: 0.05,
+      clients: 32,
+    });
   });
 });

@@ -8,6 +8,11 @@ describe('under kill -9 of workers, of the primary, and of all', () => {
   it('loses nothing acknowledged and serves nothing stale or torn', async (t) => {
     // A shorter run has fewer.
     const acknowledgedMin = Math.min(50_000, (50_000 * DURATION_MS) / 60_000);
-    await withstandsKillNine(t, { durationMs: DURATION_MS, acknowledgedMin, bodyShare: 1 });
+    await withstandsKillNine(t, {
+      durationMs: DURATION_MS,
+      acknowledgedMin,
+      bodyShare: 1,
+      clients: 12,
+    });
   });
 });

@@ -22,9 +22,9 @@ export interface ChaosRun {
   readonly acknowledgedMin: number;
   /** What part of their usual length bodies have: with short ones more operations fit into the time. */
   readonly bodyShare: number;
+  readonly clients: number;
 }
 
-const CLIENTS = 12;
 const WORKERS = 4;
 /** Little enough that entries are evicted all the time. */
 const MAX_SIZE = '64MiB';
@@ -38,7 +38,7 @@ const between = (random: () => number, { min, max }: { min: number; max: number 
 /** Runs it; prints the seed and the figures. */
 export async function withstandsKillNine(
   t: TestContext,
-  { durationMs, acknowledgedMin, bodyShare }: ChaosRun,
+  { durationMs, acknowledgedMin, bodyShare, clients: clientCount }: ChaosRun,
 ): Promise<void> {
   const seed = testSeed();
   t.diagnostic(`seed ${seed}`);
@@ -60,7 +60,7 @@ export async function withstandsKillNine(
   let server = await start();
   const baseUrl = `http://127.0.0.1:${port}`;
   const clients = Array.from(
-    { length: CLIENTS },
+    { length: clientCount },
     (_, nth) =>
       new ChaosClient({
         name: `client-${nth}`,
