@@ -133,9 +133,12 @@ class WholeBody implements BodyContent {
     const length = prologue.length + storedBytes + epilogue.length;
     this.#slab = slabs.take(length);
     const all = this.#slab.buffer.subarray(0, length);
-    this.body = all.subarray(prologue.length, prologue.length + storedBytes);
-    prologue.copy(all, 0);
-    epilogue.copy(all, length - epilogue.length);
+    if (length === storedBytes) this.body = all;
+    else {
+      this.body = all.subarray(prologue.length, prologue.length + storedBytes);
+      prologue.copy(all, 0);
+      epilogue.copy(all, length - epilogue.length);
+    }
     this.whole = range === undefined ? all : this.body.subarray(range.start, range.end);
   }
 

@@ -7,10 +7,23 @@ const SLAB_BYTES_MIN = 2 * 1024;
 /** Bodies below 1 MiB and what frames them fit; longer ones are streamed through smaller slabs. */
 const SLAB_BYTES_MAX = 2 * 1024 * 1024;
 
-/** A buffer on loan. `release` gives it back; only the first call counts. */
-export interface Slab {
+/** A buffer on loan. */
+export class Slab {
   readonly buffer: Buffer;
-  release(): void;
+  readonly #pool: SlabPool;
+  #isOnLoan = true;
+
+  constructor(buffer: Buffer, pool: SlabPool) {
+    this.buffer = buffer;
+    this.#pool = pool;
+  }
+
+  /** Gives it back; only the first call counts. */
+  release(): void {
+    if (!this.#isOnLoan) return;
+    this.#isOnLoan = false;
+    this.#pool.takeBack(this.buffer);
+  }
 }
 
 export class SlabPool {
@@ -36,19 +49,12 @@ export class SlabPool {
     if (idle !== undefined) this.#idleBytes -= size;
     const buffer = idle ?? Buffer.allocUnsafeSlow(size);
     this.#onLoan += 1;
-    let isOnLoan = true;
-    return {
-      buffer,
-      release: () => {
-        if (!isOnLoan) return;
-        isOnLoan = false;
-        this.#onLoan -= 1;
-        this.#keep(buffer);
-      },
-    };
+    return new Slab(buffer, this);
   }
 
-  #keep(buffer: Buffer): void {
+  /** Takes the buffer of a slab back, for the slab itself. */
+  takeBack(buffer: Buffer): void {
+    this.#onLoan -= 1;
     const size = buffer.length;
     if (size > SLAB_BYTES_MAX || this.#idleBytes + size > this.#idleBytesMax) return;
     const idle = this.#idle.get(size);
@@ -62,5 +68,5 @@ export class SlabPool {
 function slabSize(bytes: number): number {
   if (bytes <= SLAB_BYTES_MIN) return SLAB_BYTES_MIN;
   if (bytes > SLAB_BYTES_MAX) return bytes;
-  return 2 ** Math.ceil(Math.log2(bytes));
+  return 2 ** (32 - Math.clz32(bytes - 1));
 }
