@@ -11,10 +11,12 @@ const SEPARATORS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/;
 /** Longer fields are not looked at: no client sends one, and splitting would take time. */
 export const FIELD_LENGTH_MAX = 2048;
 
+const NONE: ReadonlyMap<string, string> = new Map();
+
 /** Directive, in lower case -> its value; '' where it has none. The first of several counts. */
 export function parseDirectives(field: string | undefined): ReadonlyMap<string, string> {
+  if (field === undefined || field.length > FIELD_LENGTH_MAX) return NONE;
   const directives = new Map<string, string>();
-  if (field === undefined || field.length > FIELD_LENGTH_MAX) return directives;
   for (const part of field.split(SEPARATORS)) {
     const [, name, quoted, token] = DIRECTIVE.exec(part.trim()) ?? [];
     if (name === undefined) continue;

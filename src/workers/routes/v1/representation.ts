@@ -52,6 +52,28 @@ function encodedTagOf({ etag, contentEncoding, checksums }: Tagged): EntityTag |
   return encodedTag(etag, contentEncoding, checksums);
 }
 
+/** What answers say of one version, whenever it is asked for. */
+interface VersionTexts {
+  readonly plainTag: EntityTag | undefined;
+  readonly encodedTag: EntityTag | undefined;
+  readonly lastModified: string;
+}
+
+/** A record that the worker holds is shown again and again. */
+const textsByRecord = new WeakMap<EntryRecord, VersionTexts>();
+
+function textsOf(record: EntryRecord): VersionTexts {
+  const known = textsByRecord.get(record);
+  if (known !== undefined) return known;
+  const texts = {
+    plainTag: record.etag === null ? undefined : plainTag(record.etag),
+    encodedTag: encodedTagOf(record),
+    lastModified: new Date(record.storedAtMs).toUTCString(),
+  };
+  textsByRecord.set(record, texts);
+  return texts;
+}
+
 /** One form of an entry: what RFC 9110 section 3.2 calls the selected representation. */
 interface Form {
   readonly encoded: boolean;
@@ -65,16 +87,17 @@ interface Form {
  */
 function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
   const encoded = isShownEncoded(headers, record) && !goesOnPlain(headers, record);
-  if (encoded) return { encoded, byteLength: record.storedBytes, tag: encodedTagOf(record) };
-  const tag = record.etag === null ? undefined : plainTag(record.etag);
-  return { encoded, byteLength: record.plainBytes, tag };
+  const texts = textsOf(record);
+  return encoded
+    ? { encoded, byteLength: record.storedBytes, tag: texts.encodedTag }
+    : { encoded, byteLength: record.plainBytes, tag: texts.plainTag };
 }
 
-function goesOnPlain(headers: IncomingHttpHeaders, { etag }: EntryRecord): boolean {
+function goesOnPlain(headers: IncomingHttpHeaders, record: EntryRecord): boolean {
   const ifRange = ifRangeOf(headers);
   // RFC 9110 section 13.1.5: without a Range it says nothing.
   if (ifRange === undefined || headers.range === undefined) return false;
-  return etag !== null && ifRange.trim() === plainTag(etag);
+  return record.etag !== null && ifRange.trim() === textsOf(record).plainTag;
 }
 
 /** The tags of the version that a request may name; only those of the form where it names none. */
@@ -136,7 +159,7 @@ function addCacheHeaders(
   { tag }: Form,
   nowMs: number,
 ): void {
-  headers['last-modified'] = new Date(record.storedAtMs).toUTCString();
+  headers['last-modified'] = textsOf(record).lastModified;
   headers['age'] = String(ageSeconds(record, nowMs));
   headers['vary'] = 'Accept-Encoding';
   headers['cache-status'] = hitStatus(record, nowMs);
