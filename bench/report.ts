@@ -2,7 +2,8 @@
 import { showBytes } from './arguments.ts';
 import { median, mediansByPlace } from './median.ts';
 import type { RoundFigures } from './round.ts';
-import type { Series, ServerRounds, Stall } from './series.ts';
+import type { Series, ServerRounds } from './series.ts';
+import type { Stall } from './stalls.ts';
 import { type Column, renderTable } from './table.ts';
 
 const text = (title: string): Column => ({ title, align: 'left' });

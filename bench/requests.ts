@@ -1,5 +1,6 @@
 /** Which requests a workload sends, and which entries must be stored before. */
-import type { LoadPlan } from './load-plan.ts';
+import { ENTRIES, type LoadPlan, type Target } from './load-plan.ts';
+import type { Page } from './pages.ts';
 import { COLD_ENTRIES_PER_SECOND, HOT_ENTRIES, type Workload } from './workloads.ts';
 
 /** What all requests of one measurement have in common. */
@@ -9,9 +10,18 @@ export interface RequestSetup {
   readonly seconds: number;
   readonly rounds: number;
   readonly connections: number;
+  /** Of the workloads that read them. */
+  readonly pages: readonly Page[];
 }
 
-const HOT_PREFIX = 'hot/';
+/** Where the requests go. */
+export interface Aim {
+  readonly port: number;
+  readonly target: Target;
+}
+
+/** Without a slash: not every peer takes a key that has one. */
+export const HOT_PREFIX = 'hot-';
 const COLD_PREFIX = 'cold/';
 const MISSING_PREFIX = 'missing/';
 const NEW_PREFIX = 'new/';
@@ -36,10 +46,18 @@ export function coldRanges(rounds: number): number {
 }
 
 /** Stores `count` entries in turn. */
-function storing(port: number, prefix: string, count: number, bodyBytes: number): LoadPlan {
+function storing(
+  { port, target }: Aim,
+  prefix: string,
+  count: number,
+  bodyBytes: number,
+): LoadPlan {
   return {
     port,
     method: 'POST',
+    target,
+    headers: [],
+    names: [],
     keyPrefix: prefix,
     firstKey: 0,
     keyCount: 0,
@@ -48,17 +66,18 @@ function storing(port: number, prefix: string, count: number, bodyBytes: number)
     durationMs: UNBOUNDED,
     requestsMax: count,
     newConnections: 0,
+    everyUs: 0,
   };
 }
 
-/** What fills the store before the first round. */
-export function preparation(setup: RequestSetup, port: number): LoadPlan[] {
+/** What fills the store before the first round; pages are stored otherwise. */
+export function preparation(setup: RequestSetup, aim: Aim): LoadPlan[] {
   const { workload, bodyBytes, seconds, rounds } = setup;
-  if (workload.keys === 'new') return [];
-  const plans = [storing(port, HOT_PREFIX, HOT_ENTRIES, bodyBytes)];
+  if (workload.keys === 'new' || workload.keys === 'pages') return [];
+  const plans = [storing(aim, HOT_PREFIX, HOT_ENTRIES, bodyBytes)];
   if (workload.keys === 'cold') {
     const count = coldEntriesPerRound(seconds) * coldRanges(rounds);
-    plans.push(storing(port, COLD_PREFIX, count, bodyBytes));
+    plans.push(storing(aim, COLD_PREFIX, count, bodyBytes));
   }
   return plans;
 }
@@ -69,7 +88,7 @@ export function preparation(setup: RequestSetup, port: number): LoadPlan[] {
  */
 export function roundRequests(
   setup: RequestSetup,
-  port: number,
+  { port, target }: Aim,
   nth: number,
   sent: number,
 ): { readonly warmUp: LoadPlan; readonly measured: LoadPlan } {
@@ -78,6 +97,9 @@ export function roundRequests(
   const hot: LoadPlan = {
     port,
     method: workload.method,
+    target,
+    headers: workload.accepts === undefined ? [] : [`Accept-Encoding: ${workload.accepts}`],
+    names: [],
     keyPrefix: HOT_PREFIX,
     firstKey: 0,
     keyCount: HOT_ENTRIES,
@@ -86,12 +108,18 @@ export function roundRequests(
     durationMs,
     requestsMax: UNBOUNDED,
     newConnections: workload.isConnectionPerRequest ? setup.connections : 0,
+    everyUs: 0,
   };
   const warmUpMs = Math.min(durationMs / 2, WARM_UP_MS_MAX);
   const warmUp = { ...hot, durationMs: warmUpMs };
   switch (workload.keys) {
     case 'hot':
       return { warmUp, measured: hot };
+    case 'pages': {
+      const names = setup.pages.map(({ name }) => name);
+      const measured = { ...hot, target: ENTRIES, names, keyCount: names.length };
+      return { warmUp: { ...measured, durationMs: warmUpMs }, measured };
+    }
     case 'missing': {
       const missing = { ...hot, keyPrefix: MISSING_PREFIX, keyCount: 0, expectedStatus: 404 };
       return { warmUp: { ...missing, durationMs: warmUpMs }, measured: missing };
@@ -112,12 +140,25 @@ export function roundRequests(
   }
 }
 
-/** The stall run: as many new entries as `volumeBytes` holds, after a second of warm-up. */
+/** As many new entries as `requests`, in at most `durationMs`, after a second of warm-up. */
 export function volumeRequests(
   setup: RequestSetup,
-  port: number,
+  aim: Aim,
   requests: number,
+  durationMs = UNBOUNDED,
 ): { readonly warmUp: LoadPlan; readonly measured: LoadPlan } {
-  const { warmUp } = roundRequests(setup, port, 0, 0);
-  return { warmUp, measured: storing(port, NEW_PREFIX, requests, setup.bodyBytes) };
+  const { warmUp } = roundRequests(setup, aim, 0, 0);
+  const storingAll = storing(aim, NEW_PREFIX, requests, setup.bodyBytes);
+  return { warmUp, measured: { ...storingAll, durationMs } };
+}
+
+/** New entries at a rate of their own, in the `nth` round of `seconds` and beside what else is asked for. */
+export function pacedWrites(
+  { bodyBytes, seconds }: RequestSetup,
+  aim: Aim,
+  nth: number,
+  perSecond: number,
+): LoadPlan {
+  const writes = storing(aim, `beside/${nth}/`, UNBOUNDED, bodyBytes);
+  return { ...writes, durationMs: seconds * 1000, everyUs: 1_000_000 / perSecond };
 }

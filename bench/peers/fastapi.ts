@@ -1,0 +1,49 @@
+/** The job of the Python original: FastAPI and plyvel, as fastapi_server.py does it. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { PICKLE } from '../load-plan.ts';
+import { MeasuredServer } from '../measured-server.ts';
+import { portFor, ServerChild } from '../server-child.ts';
+import type { Peer } from './peer.ts';
+
+const SERVER = fileURLToPath(new URL('./fastapi_server.py', import.meta.url));
+const MODULES = ['fastapi', 'uvicorn', 'plyvel', 'httptools', 'uvloop'];
+const INSTALL =
+  'python3 -m venv DIRECTORY && DIRECTORY/bin/pip install -r bench/peers/requirements.txt, ' +
+  'then BIGCACHE_BENCH_PYTHON=DIRECTORY/bin/python';
+
+function python(): string {
+  return process.env['BIGCACHE_BENCH_PYTHON'] ?? 'python3';
+}
+
+/** The Python modules that are not there, all of them where there is no Python. */
+function missingModules(): string[] {
+  const code =
+    'import importlib.util, sys; print(*(m for m in sys.argv[1:] if not importlib.util.find_spec(m)))';
+  const { status, stdout } = spawnSync(python(), ['-c', code, ...MODULES], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim().split(' ').filter(Boolean) : MODULES;
+}
+
+export const FASTAPI: Peer = {
+  name: 'FastAPI + plyvel',
+  missing() {
+    const modules = missingModules();
+    return modules.length === 0 ? [] : [`${modules.join(', ')} for ${python()}: ${INSTALL}`];
+  },
+  async start({ port: wanted, directory }) {
+    const port = await portFor(wanted);
+    const child = new ServerChild(python(), [SERVER, String(port), join(directory, 'leveldb')]);
+    await child.accepts(port);
+    return new MeasuredServer({
+      name: 'FastAPI + plyvel',
+      children: [child],
+      port,
+      workerPids: [child.pid],
+      otherPids: [],
+      target: PICKLE,
+      isStore: true,
+      dropBodies: () => undefined,
+    });
+  },
+};
