@@ -56,7 +56,8 @@ function parseWorkloads(text: string): Workload[] {
   });
 }
 
-function within(min: number, max: number): (text: string) => number {
+/** Reads a whole number. */
+export function within(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
@@ -64,7 +65,7 @@ function within(min: number, max: number): (text: string) => number {
   };
 }
 
-function parseSeconds(text: string): number {
+export function parseSeconds(text: string): number {
   const value = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && value >= 0.1 && value <= 3600) return value;
   throw new InvalidArgumentError('It takes a number from 0.1 to 3600.');

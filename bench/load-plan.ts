@@ -1,19 +1,19 @@
 /** What the benchmark and the load process say to each other. */
 
 /** What stands before and after the key in the target of a request. */
-export interface Target {
+export interface RequestTarget {
   readonly before: string;
   readonly after: string;
 }
 
-export const PICKLE: Target = { before: '/pickle/', after: '' };
+export const PICKLE: RequestTarget = { before: '/pickle/', after: '' };
 /** Where pages are, with every server. */
-export const ENTRIES: Target = { before: '/v1/entries/', after: '' };
+export const ENTRIES: RequestTarget = { before: '/v1/entries/', after: '' };
 
 export interface LoadPlan {
   readonly port: number;
   readonly method: 'GET' | 'POST';
-  readonly target: Target;
+  readonly target: RequestTarget;
   /** Lines that each request has beside those of its body. */
   readonly headers: readonly string[];
   /** Keys by their number; where there are none, keys are `<keyPrefix><number>`. */

@@ -1,7 +1,7 @@
 /** A server under measurement, with all of its processes: what they hold and what they used. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientPortsOf } from '../test/e2e/chaos/connections.ts';
-import type { Target } from './load-plan.ts';
+import type { RequestTarget } from './load-plan.ts';
 import { figuresOf, type ProcessFigures } from './process-figures.ts';
 import type { ServerChild } from './server-child.ts';
 
@@ -22,7 +22,7 @@ export interface ServerParts {
   readonly workerPids: readonly number[];
   /** Those that work for it besides. */
   readonly otherPids: readonly number[];
-  readonly target: Target;
+  readonly target: RequestTarget;
   /** It keeps what it is sent, on disk: entries come there by requests. */
   readonly isStore: boolean;
   /** Has the kernel forget the bodies that it holds for the server in memory. */
@@ -32,7 +32,7 @@ export interface ServerParts {
 export class MeasuredServer {
   readonly name: string;
   readonly port: number;
-  readonly target: Target;
+  readonly target: RequestTarget;
   readonly isStore: boolean;
   readonly dropBodies: () => void;
   readonly #children: readonly ServerChild[];

@@ -1,5 +1,5 @@
 /** Which requests a workload sends, and which entries must be stored before. */
-import { ENTRIES, type LoadPlan, type Target } from './load-plan.ts';
+import { ENTRIES, type LoadPlan, type RequestTarget } from './load-plan.ts';
 import type { Page } from './pages.ts';
 import { COLD_ENTRIES_PER_SECOND, HOT_ENTRIES, type Workload } from './workloads.ts';
 
@@ -17,7 +17,7 @@ export interface RequestSetup {
 /** Where the requests go. */
 export interface Aim {
   readonly port: number;
-  readonly target: Target;
+  readonly target: RequestTarget;
 }
 
 /** Without a slash: not every peer takes a key that has one. */

@@ -16,6 +16,8 @@ export interface Series {
   readonly workload: string;
   readonly bodyBytes: number;
   readonly servers: readonly ServerRounds[];
+  /** What else must be known to read the figures. */
+  readonly note?: string;
 }
 
 /** As many lopsided rounds as wanted ones are repeated. */
@@ -36,9 +38,10 @@ async function runNext(bench: Bench, setup: RequestSetup, lane: Lane, nth: numbe
     connections: setup.connections,
     bodyBytes: setup.bodyBytes,
     quietMs: quietMs(setup.seconds),
-    prepare: () => {
+    prepare: async () => {
       if (setup.workload.keys === 'cold') server.dropBodies();
     },
+    conclude: async () => undefined,
   });
   lane.sent += round.requests;
   if (round.isLopsided) lane.thrownAway += 1;

@@ -36,6 +36,35 @@ export const CONNECTION_PER_REQUEST: Workload = {
   isConnectionPerRequest: true,
 };
 
+/** Pages to clients that accept gzip, and to clients that do not. */
+export const PAGES_GZIP: Workload = {
+  ...READ_HOT,
+  name: 'read-pages-gzip',
+  keys: 'pages',
+  accepts: 'gzip',
+};
+export const PAGES_PLAIN: Workload = {
+  ...PAGES_GZIP,
+  name: 'read-pages-plain',
+  accepts: 'identity',
+};
+/** The runs that are no rounds of one kind of request. */
+export const VOLUME = 'write-volume';
+export const READ_WHILE_WRITING = 'read-while-writing';
+
+/** The names in tables and targets. */
+export const SERVERS = {
+  bigcache: 'bigcache',
+  withoutHeldRecords: 'bigcache, no held records',
+  uncompressed: 'bigcache, uncompressed',
+  idle: 'bigcache, nothing written',
+  writing: 'bigcache, half speed writes',
+  bare: 'bare',
+  fastapi: 'FastAPI + plyvel',
+  nginx: 'nginx',
+  webdis: 'webdis + Redis',
+} as const;
+
 /** Those of `npm run bench`. */
 export const WORKLOADS: readonly Workload[] = [
   READ_HOT,

@@ -5,12 +5,13 @@ import { MeasuredServer } from '../measured-server.ts';
 import { writePages } from '../pages.ts';
 import { childrenOf } from '../process-figures.ts';
 import { ServerChild } from '../server-child.ts';
+import { SERVERS } from '../workloads.ts';
 import type { Peer } from './peer.ts';
 
 const BARE_SERVER = fileURLToPath(new URL('./bare-server.ts', import.meta.url));
 
 export const BARE: Peer = {
-  name: 'bare',
+  name: SERVERS.bare,
   missing: () => [],
   async start({ workers, port, bodyBytes, pages, directory }) {
     writePages(pages, directory);
@@ -22,7 +23,7 @@ export const BARE: Peer = {
       throw new Error(`bare has ${workerPids.length} workers, not ${workers}`);
     }
     return new MeasuredServer({
-      name: 'bare',
+      name: SERVERS.bare,
       children: [child],
       port: Number(new URL(url).port),
       workerPids,

@@ -7,6 +7,7 @@ import { PICKLE } from '../load-plan.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { childrenOf } from '../process-figures.ts';
 import { ServerChild } from '../server-child.ts';
+import { SERVERS } from '../workloads.ts';
 import type { Peer, PeerSetup } from './peer.ts';
 
 const PRIMARY = fileURLToPath(new URL('../../dist/primary.js', import.meta.url));
@@ -46,7 +47,7 @@ function variant(name: string, ...options: readonly string[]): Peer {
   };
 }
 
-export const BIGCACHE = variant('bigcache');
+export const BIGCACHE = variant(SERVERS.bigcache);
 /** Each hit asks the primary. */
-export const WITHOUT_HELD_RECORDS = variant('bigcache, no held records', '--record-cache', 'off');
-export const UNCOMPRESSED = variant('bigcache, uncompressed', '--compression', 'off');
+export const WITHOUT_HELD_RECORDS = variant(SERVERS.withoutHeldRecords, '--record-cache', 'off');
+export const UNCOMPRESSED = variant(SERVERS.uncompressed, '--compression', 'off');

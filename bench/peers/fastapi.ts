@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { PICKLE } from '../load-plan.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { portFor, ServerChild } from '../server-child.ts';
+import { SERVERS } from '../workloads.ts';
 import type { Peer } from './peer.ts';
 
 const SERVER = fileURLToPath(new URL('./fastapi_server.py', import.meta.url));
@@ -26,7 +27,7 @@ function missingModules(): string[] {
 }
 
 export const FASTAPI: Peer = {
-  name: 'FastAPI + plyvel',
+  name: SERVERS.fastapi,
   missing() {
     const modules = missingModules();
     return modules.length === 0 ? [] : [`${modules.join(', ')} for ${python()}: ${INSTALL}`];
@@ -36,7 +37,7 @@ export const FASTAPI: Peer = {
     const child = new ServerChild(python(), [SERVER, String(port), join(directory, 'leveldb')]);
     await child.accepts(port);
     return new MeasuredServer({
-      name: 'FastAPI + plyvel',
+      name: SERVERS.fastapi,
       children: [child],
       port,
       workerPids: [child.pid],

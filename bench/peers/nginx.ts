@@ -6,6 +6,7 @@ import { MeasuredServer } from '../measured-server.ts';
 import { writePages } from '../pages.ts';
 import { childrenOf } from '../process-figures.ts';
 import { portFor, ServerChild } from '../server-child.ts';
+import { SERVERS } from '../workloads.ts';
 import { hotBodies } from './hot-bodies.ts';
 import type { Peer, PeerSetup } from './peer.ts';
 import { installedProgram, missingPrograms } from './programs.ts';
@@ -59,7 +60,7 @@ function writeFiles({ directory, bodyBytes, pages }: PeerSetup): void {
 }
 
 export const NGINX: Peer = {
-  name: 'nginx',
+  name: SERVERS.nginx,
   missing: () => missingPrograms({ nginx: 'nginx-light' }),
   async start(setup) {
     const { workers, directory } = setup;
@@ -74,7 +75,7 @@ export const NGINX: Peer = {
     await child.accepts(port);
     await child.until(() => workerPids().length === workers, `it has not ${workers} workers`);
     return new MeasuredServer({
-      name: 'nginx',
+      name: SERVERS.nginx,
       children: [child],
       port,
       workerPids: workerPids(),

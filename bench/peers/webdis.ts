@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { MeasuredServer } from '../measured-server.ts';
 import { portFor, ServerChild } from '../server-child.ts';
+import { SERVERS } from '../workloads.ts';
 import { hotBodies } from './hot-bodies.ts';
 import type { Peer } from './peer.ts';
 import { installedProgram, missingPrograms } from './programs.ts';
@@ -46,7 +47,7 @@ async function fill(socket: string, bodyBytes: number): Promise<void> {
 }
 
 export const WEBDIS: Peer = {
-  name: 'webdis + Redis',
+  name: SERVERS.webdis,
   missing: () => missingPrograms({ 'redis-server': 'redis-server', webdis: 'webdis' }),
   async start({ workers, port: wanted, bodyBytes, directory }) {
     const port = await portFor(wanted);
@@ -61,7 +62,7 @@ export const WEBDIS: Peer = {
     const webdis = new ServerChild(installedProgram('webdis'), [file]);
     await webdis.accepts(port);
     return new MeasuredServer({
-      name: 'webdis + Redis',
+      name: SERVERS.webdis,
       children: [webdis, redis],
       port,
       workerPids: [webdis.pid],

@@ -1,0 +1,70 @@
+/**
+ * `npm run bench:check`: a short run of what is promised of the speed, with the peers that are there. What
+ * is beyond 1.3 times its limit is measured once more, and fails the check if it is so again.
+ */
+import type { Setting } from '../servers.ts';
+import { isKept, judge, TARGETS, type Target, type Verdict } from '../targets.ts';
+import { READ_WHILE_WRITING } from '../workloads.ts';
+import { availableOf } from './available.ts';
+import { measure } from './measure.ts';
+import type { Peer } from './peer.ts';
+import { targetsTable } from './report.ts';
+import { PEERS, SCENARIOS, type Scenario } from './scenarios.ts';
+
+const TOLERANCE = 1.3;
+const SETTING: Setting = {
+  workers: 2,
+  connections: 64,
+  rounds: 5,
+  seconds: 0.5,
+  directory: process.env['BIGCACHE_BENCH_DIRECTORY'] ?? '/var/tmp',
+  port: 0,
+  profileDirectory: undefined,
+};
+/** Enough to count the bytes that are written; a promise about pauses needs all of 4 GB. */
+const VOLUME = { bytes: 256 * 1024 ** 2, secondsMax: 10 };
+const CHECKED = TARGETS.filter(({ measure: figure }) => figure !== 'stallMs');
+
+/** The scenarios of `targets`, with the peers that these speak of. */
+function scenariosOf(targets: readonly Target[]): Scenario[] {
+  return SCENARIOS.flatMap((scenario) => {
+    const own = targets.filter(
+      ({ workload, bodyBytes }) =>
+        scenario.name === workload && (bodyBytes ?? scenario.bodyBytes) === scenario.bodyBytes,
+    );
+    const isNamed = ({ name }: Peer): boolean =>
+      scenario.name === READ_WHILE_WRITING ||
+      own.some(({ of, against }) => name === of || name === against);
+    return own.length === 0 ? [] : [{ ...scenario, peers: scenario.peers.filter(isNamed) }];
+  });
+}
+
+const isBeyond = (verdict: Verdict): boolean => isKept(verdict, TOLERANCE) === false;
+
+async function verdictsOn(targets: readonly Target[]): Promise<Verdict[]> {
+  const { missing, ...available } = availableOf(PEERS, scenariosOf(targets));
+  for (const line of missing) process.stderr.write(`${line}\n`);
+  const isThere = (name: string): boolean =>
+    !PEERS.some((peer) => peer.name === name) || available.peers.some((peer) => peer.name === name);
+  const possible = targets.filter(({ against = '' }) => isThere(against));
+  const scenarios = scenariosOf(possible).filter(({ name }) =>
+    available.scenarios.some((scenario) => scenario.name === name),
+  );
+  return judge(possible, await measure({ ...available, scenarios, missing }, SETTING, VOLUME));
+}
+
+async function check(): Promise<boolean> {
+  const first = await verdictsOn(CHECKED);
+  process.stdout.write(`${targetsTable(first)}\n`);
+  const beyond = first.filter(isBeyond).map(({ target }) => target);
+  if (beyond.length === 0) return true;
+  process.stdout.write(`\nBeyond ${TOLERANCE} times the limit, and measured again:\n\n`);
+  const again = await verdictsOn(beyond);
+  process.stdout.write(`${targetsTable(again)}\n`);
+  return !again.some(isBeyond);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+const startedAtMs = performance.now();
+process.exitCode = (await check()) ? 0 : 1;
+process.stdout.write(`\n${((performance.now() - startedAtMs) / 1000).toFixed(0)} s\n`);

@@ -1,0 +1,26 @@
+/** Runs scenarios one after the other, with the peers that are there. */
+import { showBytes } from '../arguments.ts';
+import type { Measured } from '../results.ts';
+import type { Series } from '../series.ts';
+import type { Setting } from '../servers.ts';
+import type { Stall, Volume } from '../stalls.ts';
+import type { Available } from './available.ts';
+
+export async function measure(
+  { peers, scenarios }: Available,
+  setting: Setting,
+  volume: Volume,
+): Promise<Measured> {
+  const series: Series[] = [];
+  const stalls: Stall[] = [];
+  for (const scenario of scenarios) {
+    const present = scenario.peers.filter((peer) => peers.includes(peer));
+    if (present.length === 0) continue;
+    const body = scenario.bodyBytes === 0 ? 'real HTML' : showBytes(scenario.bodyBytes);
+    process.stderr.write(`${scenario.name}, ${body} ...\n`);
+    const measured = await scenario.run(setting, present, volume);
+    series.push(...measured.series);
+    stalls.push(...measured.stalls);
+  }
+  return { series, stalls };
+}
