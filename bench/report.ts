@@ -41,6 +41,7 @@ const NONE = '-';
 
 const percent = (shares: readonly number[]): string => {
   const sum = shares.reduce((total, share) => total + share, 0);
+  if (sum === 0) return NONE;
   return shares.map((share) => `${((100 * share) / sum).toFixed(0)}%`).join(' ');
 };
 

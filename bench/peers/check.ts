@@ -4,12 +4,10 @@
  */
 import type { Setting } from '../servers.ts';
 import { isKept, judge, TARGETS, type Target, type Verdict } from '../targets.ts';
-import { READ_WHILE_WRITING } from '../workloads.ts';
-import { availableOf } from './available.ts';
+import { judgementOf } from './judged.ts';
 import { measure } from './measure.ts';
-import type { Peer } from './peer.ts';
 import { targetsTable } from './report.ts';
-import { PEERS, SCENARIOS, type Scenario } from './scenarios.ts';
+import { PEERS, SCENARIOS } from './scenarios.ts';
 
 const TOLERANCE = 1.3;
 const SETTING: Setting = {
@@ -25,32 +23,13 @@ const SETTING: Setting = {
 const VOLUME = { bytes: 256 * 1024 ** 2, secondsMax: 10 };
 const CHECKED = TARGETS.filter(({ measure: figure }) => figure !== 'stallMs');
 
-/** The scenarios of `targets`, with the peers that these speak of. */
-function scenariosOf(targets: readonly Target[]): Scenario[] {
-  return SCENARIOS.flatMap((scenario) => {
-    const own = targets.filter(
-      ({ workload, bodyBytes }) =>
-        scenario.name === workload && (bodyBytes ?? scenario.bodyBytes) === scenario.bodyBytes,
-    );
-    const isNamed = ({ name }: Peer): boolean =>
-      scenario.name === READ_WHILE_WRITING ||
-      own.some(({ of, against }) => name === of || name === against);
-    return own.length === 0 ? [] : [{ ...scenario, peers: scenario.peers.filter(isNamed) }];
-  });
-}
-
-const isBeyond = (verdict: Verdict): boolean => isKept(verdict, TOLERANCE) === false;
+/** What could not be measured, though all is there for it, fails as well. */
+const isBeyond = (verdict: Verdict): boolean => isKept(verdict, TOLERANCE) !== true;
 
 async function verdictsOn(targets: readonly Target[]): Promise<Verdict[]> {
-  const { missing, ...available } = availableOf(PEERS, scenariosOf(targets));
-  for (const line of missing) process.stderr.write(`${line}\n`);
-  const isThere = (name: string): boolean =>
-    !PEERS.some((peer) => peer.name === name) || available.peers.some((peer) => peer.name === name);
-  const possible = targets.filter(({ against = '' }) => isThere(against));
-  const scenarios = scenariosOf(possible).filter(({ name }) =>
-    available.scenarios.some((scenario) => scenario.name === name),
-  );
-  return judge(possible, await measure({ ...available, scenarios, missing }, SETTING, VOLUME));
+  const { available, targets: possible } = judgementOf(targets, PEERS, SCENARIOS);
+  for (const line of available.missing) process.stderr.write(`${line}\n`);
+  return judge(possible, await measure(available, SETTING, VOLUME));
 }
 
 async function check(): Promise<boolean> {

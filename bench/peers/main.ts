@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { describeMachine } from '../machine.ts';
-import { type Results, readResults, together, writeResults } from '../results.ts';
+import { type Measured, type Results, readResults, together, writeResults } from '../results.ts';
 import { availableOf } from './available.ts';
 import { renderChart } from './chart.ts';
 import { writeDocs } from './docs.ts';
@@ -18,12 +18,18 @@ async function resultsOf(options: PeersOptions): Promise<Results | undefined> {
   const kept = options.keepFile === undefined ? undefined : readResults(options.keepFile);
   // Nothing to measure: what was kept is written again as it is.
   if (kept !== undefined && available.scenarios.length === 0) return kept;
-  const { workers, connections, rounds, seconds, directory, volume } = options;
+  const { workers, connections, rounds, seconds, directory, volume, jsonFile } = options;
   const machine = describeMachine(directory);
-  const measured = await measure(available, options, volume);
   const date = new Date().toISOString().slice(0, 'yyyy-mm-dd'.length);
-  const all = kept === undefined ? measured : together(kept, measured);
-  return { date, machine, workers, connections, rounds, seconds, ...all };
+  const resultsWith = (measured: Measured): Results => {
+    const all = kept === undefined ? measured : together(kept, measured);
+    return { date, machine, workers, connections, rounds, seconds, ...all };
+  };
+  // Written as it grows: a run takes long, and may be ended.
+  const save = (measured: Measured): void => {
+    if (jsonFile !== undefined) writeResults(jsonFile, resultsWith(measured));
+  };
+  return resultsWith(await measure(available, options, volume, save));
 }
 
 async function main(options: PeersOptions): Promise<void> {
@@ -32,7 +38,6 @@ async function main(options: PeersOptions): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  // First, since it is what took the time.
   if (options.jsonFile !== undefined) writeResults(options.jsonFile, results);
   const markdown = `${markdownOf(results)}\n`;
   if (options.markdownFile === undefined) process.stdout.write(markdown);

@@ -6,10 +6,12 @@ import type { Setting } from '../servers.ts';
 import type { Stall, Volume } from '../stalls.ts';
 import type { Available } from './available.ts';
 
+/** `onMeasured` is given all that there is after each scenario. */
 export async function measure(
   { peers, scenarios }: Available,
   setting: Setting,
   volume: Volume,
+  onMeasured: (measured: Measured) => void = () => undefined,
 ): Promise<Measured> {
   const series: Series[] = [];
   const stalls: Stall[] = [];
@@ -21,6 +23,7 @@ export async function measure(
     const measured = await scenario.run(setting, present, volume);
     series.push(...measured.series);
     stalls.push(...measured.stalls);
+    onMeasured({ series, stalls });
   }
   return { series, stalls };
 }

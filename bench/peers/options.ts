@@ -1,6 +1,6 @@
 /** The command line of the benchmark beside the peers. */
 import { Command, InvalidArgumentError } from 'commander';
-import { parseBytes, parseSeconds, within } from '../arguments.ts';
+import { parseBytes, parseSeconds, parseSizes, within } from '../arguments.ts';
 import type { Setting } from '../servers.ts';
 import type { Volume } from '../stalls.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
@@ -46,6 +46,7 @@ export function parsePeersOptions(
     .option('--rounds <n>', 'rounds of each server, of which the median counts', within(1, 100), 5)
     .option('--seconds <s>', 'length of a round', parseSeconds, 3)
     .option('--only <names>', `of ${NAMES.join(', ')}; '': none`, parseScenarios, SCENARIOS)
+    .option('--sizes <sizes>', 'only bodies of these, separated by commas', parseSizes)
     .option('--write-bytes <size>', 'volume that is written at once', parseBytes, 4 * 1024 ** 3)
     .option('--write-seconds <s>', 'no server writes it longer than this', parseSeconds, 120)
     .option('--directory <path>', 'where the stores are made; not on tmpfs', '/var/tmp')
@@ -59,12 +60,14 @@ export function parsePeersOptions(
     .configureOutput({ writeErr: writeError })
     .parse([...args], { from: 'user' })
     .opts();
+  const sizes: readonly number[] | undefined = given['sizes'];
+  const named: readonly Scenario[] = given['only'];
   return {
     workers: given['workers'],
     connections: given['connections'],
     rounds: given['rounds'],
     seconds: given['seconds'],
-    scenarios: given['only'],
+    scenarios: named.filter(({ bodyBytes }) => sizes?.includes(bodyBytes) ?? true),
     volume: { bytes: given['writeBytes'], secondsMax: given['writeSeconds'] },
     directory: given['directory'],
     port: 0,
