@@ -16,7 +16,7 @@ const SMALL = someSeries(
   1024,
   serverRounds('bigcache', { requestsPerSecond: 200, cpuUsPerRequest: 40 }),
   serverRounds('nginx', { requestsPerSecond: 300, cpuUsPerRequest: 10 }),
-  serverRounds('bare'),
+  serverRounds('bare', {}),
 );
 const LARGE = someSeries('read-hot', 32768, serverRounds('bigcache', { requestsPerSecond: 100 }));
 
