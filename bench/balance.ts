@@ -12,7 +12,7 @@ const ACCEPT_POLL_MS = 5;
 const ACCEPT_MAX_MS = 1000;
 
 /** Who holds the connections to a port, or those of them that matter. */
-export interface Connected {
+interface Connected {
   readonly port: number;
   /** The client ports of the connections that each worker holds. */
   connectionsByWorker(): ReadonlySet<number>[];

@@ -9,11 +9,11 @@ const SETTLE_EVERY_MS = 250;
 const SETTLE_MAX_MS = 15_000;
 
 /** Sums over all processes; memory by process, in the order of `ServerParts.pids`. */
-export interface ServerFigures extends Omit<ProcessFigures, 'anonymousBytes'> {
+interface ServerFigures extends Omit<ProcessFigures, 'anonymousBytes'> {
   readonly anonymousBytes: readonly number[];
 }
 
-export interface ServerParts {
+interface ServerParts {
   readonly name: string;
   /** Ended in this order. */
   readonly children: readonly ServerChild[];

@@ -15,7 +15,7 @@ export interface RequestSetup {
 }
 
 /** Where the requests go. */
-export interface Aim {
+interface Aim {
   readonly port: number;
   readonly target: RequestTarget;
 }

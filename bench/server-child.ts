@@ -21,22 +21,18 @@ export class ServerChild {
 
   /**
    * Starts `command`. `exitSignal` ends it, and all that it started, where the benchmark ends without
-   * a stop.
+   * a stop. `errors` is where its standard error goes.
    */
   constructor(
     command: string,
     args: readonly string[],
     exitSignal: NodeJS.Signals = 'SIGKILL',
-    directory?: string,
+    errors: 'inherit' | 'ignore' = 'inherit',
   ) {
     this.#command = command;
     this.#exitSignal = exitSignal;
     // Some end with this pipe.
-    const stdio: ['pipe', 'pipe', 'inherit'] = ['pipe', 'pipe', 'inherit'];
-    this.#child = spawn(command, args, {
-      stdio,
-      ...(directory === undefined ? {} : { cwd: directory }),
-    });
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', errors] });
     this.#child.stdout?.resume();
     running.add(this);
   }

@@ -61,6 +61,7 @@ export const SERVERS = {
   writing: 'bigcache, half speed writes',
   bare: 'bare',
   fastapi: 'FastAPI + plyvel',
+  plainFastapi: 'FastAPI + plyvel, plain uvicorn',
   nginx: 'nginx',
   webdis: 'webdis + Redis',
 } as const;

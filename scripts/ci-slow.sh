@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the slow suites: real pages, a million entries, kill -9 under load, power failures, pm2, nginx,
-# the import, the Python client, and last the speed. Installs first what they need beyond Node: the pages, strace, nginx,
-# Python with its packages, pm2.
+# the import, the Python client, and last the speed. Installs first what they need beyond Node: the pages,
+# strace, nginx, Python with its packages, pm2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

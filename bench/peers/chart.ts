@@ -28,7 +28,7 @@ const PANELS = [
   { title: 'CPU per request, us', of: (one: RoundFigures) => one.cpuUsPerRequest, digits: 1 },
 ] as const;
 
-export interface Bars {
+interface Bars {
   readonly servers: readonly string[];
   /** By body; the figures are in the order of the servers, for those that were measured. */
   readonly bodies: readonly {

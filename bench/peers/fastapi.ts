@@ -6,7 +6,7 @@ import { PICKLE } from '../load-plan.ts';
 import { MeasuredServer } from '../measured-server.ts';
 import { portFor, ServerChild } from '../server-child.ts';
 import { SERVERS } from '../workloads.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerSetup } from './peer.ts';
 
 const SERVER = fileURLToPath(new URL('./fastapi_server.py', import.meta.url));
 const MODULES = ['fastapi', 'uvicorn', 'plyvel', 'httptools', 'uvloop'];
@@ -26,25 +26,40 @@ function missingModules(): string[] {
   return status === 0 ? stdout.trim().split(' ').filter(Boolean) : MODULES;
 }
 
-export const FASTAPI: Peer = {
-  name: SERVERS.fastapi,
-  missing() {
-    const modules = missingModules();
-    return modules.length === 0 ? [] : [`${modules.join(', ')} for ${python()}: ${INSTALL}`];
-  },
-  async start({ port: wanted, directory }) {
-    const port = await portFor(wanted);
-    const child = new ServerChild(python(), [SERVER, String(port), join(directory, 'leveldb')]);
-    await child.accepts(port);
-    return new MeasuredServer({
-      name: SERVERS.fastapi,
-      children: [child],
-      port,
-      workerPids: [child.pid],
-      otherPids: [],
-      target: PICKLE,
-      isStore: true,
-      dropBodies: () => undefined,
-    });
-  },
-};
+async function start(
+  name: string,
+  how: 'tuned' | 'plain',
+  { port: wanted, directory }: PeerSetup,
+): Promise<MeasuredServer> {
+  const port = await portFor(wanted);
+  const args = [SERVER, String(port), join(directory, 'leveldb'), how];
+  // Plain uvicorn says there what is no error, too.
+  const errors = how === 'tuned' ? 'inherit' : 'ignore';
+  const child = new ServerChild(python(), args, 'SIGKILL', errors);
+  await child.accepts(port);
+  return new MeasuredServer({
+    name,
+    children: [child],
+    port,
+    workerPids: [child.pid],
+    otherPids: [],
+    target: PICKLE,
+    isStore: true,
+    dropBodies: () => undefined,
+  });
+}
+
+function variant(name: string, how: 'tuned' | 'plain'): Peer {
+  return {
+    name,
+    missing() {
+      const modules = missingModules();
+      return modules.length === 0 ? [] : [`${modules.join(', ')} for ${python()}: ${INSTALL}`];
+    },
+    start: async (setup) => await start(name, how, setup),
+  };
+}
+
+export const FASTAPI = variant(SERVERS.fastapi, 'tuned');
+/** What who installs it gets. */
+export const PLAIN_FASTAPI = variant(SERVERS.plainFastapi, 'plain');

@@ -5,7 +5,7 @@ import { type Available, availableOf } from './available.ts';
 import type { Peer } from './peer.ts';
 import type { Scenario } from './scenarios.ts';
 
-export interface Judgement {
+interface Judgement {
   /** Those that can be judged here. */
   readonly targets: readonly Target[];
   readonly available: Available;

@@ -94,7 +94,7 @@ export function serversTable(all: readonly Series[]): string {
   return renderTable(SERVER_COLUMNS, rows);
 }
 
-export function volumeTable(stalls: readonly Stall[]): string {
+function volumeTable(stalls: readonly Stall[]): string {
   const rows = stalls.map((stall) => {
     const mebibytes = (stall.requests * stall.bodyBytes) / MIB;
     return [

@@ -18,7 +18,7 @@ import {
 } from '../workloads.ts';
 import { BARE } from './bare.ts';
 import { BIGCACHE, UNCOMPRESSED, WITHOUT_HELD_RECORDS } from './bigcache.ts';
-import { FASTAPI } from './fastapi.ts';
+import { FASTAPI, PLAIN_FASTAPI } from './fastapi.ts';
 import { NGINX } from './nginx.ts';
 import type { Peer } from './peer.ts';
 import { WEBDIS } from './webdis.ts';
@@ -31,6 +31,7 @@ export const PEERS: readonly Peer[] = [
   UNCOMPRESSED,
   BARE,
   FASTAPI,
+  PLAIN_FASTAPI,
   NGINX,
   WEBDIS,
 ];
@@ -99,7 +100,7 @@ function besideWrites(bodyBytes: number): Scenario {
   };
 }
 
-const ALL_THAT_READ = [BIGCACHE, WITHOUT_HELD_RECORDS, BARE, FASTAPI, NGINX, WEBDIS];
+const ALL_THAT_READ = [BIGCACHE, WITHOUT_HELD_RECORDS, BARE, FASTAPI, PLAIN_FASTAPI, NGINX, WEBDIS];
 const ALL_THAT_WRITE = [BIGCACHE, UNCOMPRESSED, BARE, FASTAPI];
 
 export const SCENARIOS: readonly Scenario[] = [
