@@ -14,13 +14,13 @@ const SETTING: Setting = {
   workers: 2,
   connections: 64,
   rounds: 5,
-  seconds: 0.5,
+  seconds: 0.4,
   directory: process.env['BIGCACHE_BENCH_DIRECTORY'] ?? '/var/tmp',
   port: 0,
   profileDirectory: undefined,
 };
 /** Enough to count the bytes that are written; a promise about pauses needs all of 4 GB. */
-const VOLUME = { bytes: 256 * 1024 ** 2, secondsMax: 10 };
+const VOLUME = { bytes: 128 * 1024 ** 2, secondsMax: 10 };
 const CHECKED = TARGETS.filter(({ measure: figure }) => figure !== 'stallMs');
 
 /** What could not be measured, though all is there for it, fails as well. */

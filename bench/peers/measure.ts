@@ -19,8 +19,10 @@ export async function measure(
     const present = scenario.peers.filter((peer) => peers.includes(peer));
     if (present.length === 0) continue;
     const body = scenario.bodyBytes === 0 ? 'real HTML' : showBytes(scenario.bodyBytes);
-    process.stderr.write(`${scenario.name}, ${body} ...\n`);
+    process.stderr.write(`${scenario.name}, ${body} ...`);
+    const startedAtMs = performance.now();
     const measured = await scenario.run(setting, present, volume);
+    process.stderr.write(` ${((performance.now() - startedAtMs) / 1000).toFixed(0)} s\n`);
     series.push(...measured.series);
     stalls.push(...measured.stalls);
     onMeasured({ series, stalls });
