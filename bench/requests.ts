@@ -28,6 +28,14 @@ const NEW_PREFIX = 'new/';
 /** No end: the other bound of a run ends it. */
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 const WARM_UP_MS_MAX = 1000;
+/**
+ * What a server is asked before its first round, so that its code is compiled: as many requests as that
+ * takes, but of no more bytes, in no more time, and in no more than that of so many rounds.
+ */
+const FIRST_WARM_UP_REQUESTS = 20_000;
+const FIRST_WARM_UP_BYTES_MAX = 128 * 1024 ** 2;
+const FIRST_WARM_UP_MS_MAX = 3000;
+const FIRST_WARM_UP_ROUNDS = 5;
 /** The server syncs each second, so what is written later than this belongs to no request. */
 const QUIET_MS_MAX = 1500;
 
@@ -138,6 +146,20 @@ export function roundRequests(
       return { warmUp, measured: { ...hot, ...once, durationMs: UNBOUNDED } };
     }
   }
+}
+
+/** What a server is asked before its first round, and does not count. */
+export function firstWarmUp(setup: RequestSetup, aim: Aim): LoadPlan {
+  const { warmUp } = roundRequests(setup, aim, 0, 0);
+  const sentMax = FIRST_WARM_UP_BYTES_MAX / Math.max(setup.bodyBytes, 1);
+  return {
+    ...warmUp,
+    // Other keys than those of the rounds, for what must be new.
+    keyPrefix: warmUp.keyCount === 0 ? `${warmUp.keyPrefix}first/` : warmUp.keyPrefix,
+    requestsMax:
+      warmUp.method === 'GET' ? FIRST_WARM_UP_REQUESTS : Math.min(FIRST_WARM_UP_REQUESTS, sentMax),
+    durationMs: Math.min(setup.seconds * 1000 * FIRST_WARM_UP_ROUNDS, FIRST_WARM_UP_MS_MAX),
+  };
 }
 
 /** As many new entries as `requests`, in at most `durationMs`, after a second of warm-up. */

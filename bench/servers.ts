@@ -7,7 +7,7 @@ import type { MeasuredServer } from './measured-server.ts';
 import { storePages } from './pages.ts';
 import type { Peer } from './peers/peer.ts';
 import { checkAnswer } from './probe.ts';
-import { preparation, quietMs, type RequestSetup } from './requests.ts';
+import { firstWarmUp, preparation, quietMs, type RequestSetup } from './requests.ts';
 
 /** What all measurements of one run have in common. */
 export interface Setting {
@@ -54,7 +54,10 @@ export async function withServers<T>(
   }
 }
 
-/** Has every server hold what the workload reads, and looks whether it answers with that. */
+/**
+ * Has every server hold what the workload reads, looks whether it answers with that, and asks it for so
+ * long that its code is compiled.
+ */
 export async function fill({ load, servers }: Bench, setup: RequestSetup): Promise<void> {
   for (const server of servers) {
     if (server.isStore) {
@@ -62,8 +65,21 @@ export async function fill({ load, servers }: Bench, setup: RequestSetup): Promi
       await openBalanced(load, server, setup.connections);
       for (const plan of preparation(setup, server)) await load.run(plan);
       await closeAll(load, server);
-      await server.settledFigures(quietMs(setup.seconds));
     }
     await checkAnswer(server, setup);
+    await warmUp(load, server, setup);
+    await server.settledFigures(quietMs(setup.seconds));
   }
+}
+
+async function warmUp(
+  load: LoadGenerator,
+  server: MeasuredServer,
+  setup: RequestSetup,
+): Promise<void> {
+  const plan = firstWarmUp(setup, server);
+  // Connections for one request each are made by the run.
+  if (plan.newConnections === 0) await openBalanced(load, server, setup.connections);
+  await load.run(plan);
+  await closeAll(load, server);
 }

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseArguments, parseBytes, showBytes } from '../../bench/arguments.ts';
 import { keyNumber, PICKLE } from '../../bench/load-plan.ts';
-import { preparation, type RequestSetup, roundRequests } from '../../bench/requests.ts';
+import {
+  firstWarmUp,
+  preparation,
+  type RequestSetup,
+  roundRequests,
+} from '../../bench/requests.ts';
 import { WORKLOADS } from '../../bench/workloads.ts';
 
 const parse = (...args: string[]): ReturnType<typeof parseArguments> =>
@@ -83,6 +88,17 @@ describe('the requests of a round', () => {
     const { measured } = roundRequests(setupOf('write-new'), aim, 1, 700);
     assert.equal(keyNumber(measured, 0), 700);
     assert.equal(keyNumber(measured, 1), 701);
+  });
+
+  it('have a warm-up before them that leaves new keys new and missing ones missing', () => {
+    for (const name of ['write-new', 'read-missing']) {
+      const { measured, warmUp } = roundRequests(setupOf(name), aim, 0, 0);
+      const first = firstWarmUp(setupOf(name), aim);
+      assert.ok(first.requestsMax <= 20_000 && first.durationMs <= 3000);
+      const prefixes = new Set([first, warmUp, measured].map(({ keyPrefix }) => keyPrefix));
+      if (name === 'write-new') assert.equal(prefixes.size, 3);
+      else assert.match(first.keyPrefix, /^missing\//);
+    }
   });
 
   it('overwrite stored keys, and miss those that are not', () => {
