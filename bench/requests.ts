@@ -35,7 +35,7 @@ const WARM_UP_MS_MAX = 1000;
 const FIRST_WARM_UP_REQUESTS = 20_000;
 const FIRST_WARM_UP_BYTES_MAX = 128 * 1024 ** 2;
 const FIRST_WARM_UP_MS_MAX = 3000;
-const FIRST_WARM_UP_ROUNDS = 5;
+const FIRST_WARM_UP_ROUNDS = 3;
 /** The server syncs each second, so what is written later than this belongs to no request. */
 const QUIET_MS_MAX = 1500;
 

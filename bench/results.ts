@@ -19,12 +19,13 @@ export interface Results extends Measured {
   readonly seconds: number;
 }
 
-/** Those of `measured`, and of `earlier` what was not measured again. */
+/** `earlier`, with what was measured again in the place of what it was, and the rest behind. */
 export function together(earlier: Measured, measured: Measured): Measured {
-  const isNew = ({ workload, bodyBytes }: Series): boolean =>
-    !measured.series.some((one) => one.workload === workload && one.bodyBytes === bodyBytes);
+  const isSame = (one: Series, other: Series): boolean =>
+    one.workload === other.workload && one.bodyBytes === other.bodyBytes;
+  const again = earlier.series.map((one) => measured.series.find((other) => isSame(one, other)) ?? one);
   return {
-    series: [...earlier.series.filter(isNew), ...measured.series],
+    series: [...again, ...measured.series.filter((one) => !again.includes(one))],
     stalls: measured.stalls.length > 0 ? measured.stalls : earlier.stalls,
   };
 }

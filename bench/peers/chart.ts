@@ -20,8 +20,11 @@ type ChartOption = ComposeOption<
   BarSeriesOption | GridComponentOption | LegendComponentOption | TitleComponentOption
 >;
 
-const WIDTH_PX = 960;
-const HEIGHT_PX = 420;
+const WIDTH_PX = 1000;
+const HEIGHT_PX = 460;
+/** Where each of the two begins, and how wide it is; the names of the servers stand before the first. */
+const LEFT_PX = [230, 640];
+const PANEL_WIDTH_PX = 310;
 
 const PANELS = [
   { title: 'requests per second', of: (one: RoundFigures) => one.requestsPerSecond, digits: 0 },
@@ -57,13 +60,13 @@ function optionOf({ servers, bodies }: Bars): ChartOption {
     backgroundColor: '#ffffff',
     title: PANELS.map(({ title }, nth) => ({
       text: `${READ_HOT.name}: ${title}`,
-      left: nth === 0 ? 170 : 590,
+      left: LEFT_PX[nth] ?? 0,
       textStyle: { fontSize: 14 },
     })),
     legend: { bottom: 4, data: bodies.map(({ name }) => name) },
     grid: PANELS.map((_, nth) => ({
-      left: nth === 0 ? 170 : 590,
-      width: 320,
+      left: LEFT_PX[nth] ?? 0,
+      width: PANEL_WIDTH_PX,
       top: 32,
       bottom: 56,
     })),

@@ -15,7 +15,7 @@ const SETTING: Setting = {
   connections: 64,
   rounds: 5,
   seconds: 0.4,
-  directory: process.env['BIGCACHE_BENCH_DIRECTORY'] ?? '/var/tmp',
+  directory: '/var/tmp',
   port: 0,
   profileDirectory: undefined,
 };

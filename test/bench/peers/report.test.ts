@@ -92,10 +92,12 @@ describe('the section of the page', () => {
 });
 
 describe('results that were kept', () => {
-  it('give way to what was measured again, at that size', () => {
+  it('give way to what was measured again at that size, in its place', () => {
     const again = someSeries('read-hot', 1024, serverRounds('bigcache'));
     const kept = { series: [SMALL, LARGE], stalls: [] };
-    assert.deepEqual(together(kept, { series: [again], stalls: [] }).series, [LARGE, again]);
+    const other = someSeries('write-new', 1024, serverRounds('bigcache'));
+    const { series } = together(kept, { series: [other, again], stalls: [] });
+    assert.deepEqual(series, [again, LARGE, other]);
   });
 
   it('are refused where they are none', (test) => {
