@@ -1,5 +1,7 @@
 /** Real HTML as entries: the manual of PostgreSQL, 1,169 pages of 13.8 KB in the middle. */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ENTRIES } from './load-plan.ts';
@@ -53,19 +55,28 @@ export function readPages(directory: string): Map<string, Page> {
   return new Map(pages);
 }
 
-/** Stores the pages with the server at `port`. */
+/** Stores the pages with the server at `port`; no connection to it is left. */
 export async function storePages(pages: readonly Page[], port: number): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: STORING_AT_ONCE });
   const rest = pages.values();
   const store = async (): Promise<void> => {
-    for (const { name, plain } of rest) {
-      const answer = await fetch(`http://127.0.0.1:${port}${ENTRIES.before}${name}`, {
-        method: 'PUT',
-        headers: { 'content-type': 'text/html' },
-        body: plain,
-      });
-      await answer.arrayBuffer();
-      if (!answer.ok) throw new Error(`the page ${name} was answered with ${answer.status}`);
-    }
+    for (const page of rest) await storePage(page, port, agent);
   };
-  await Promise.all(Array.from({ length: STORING_AT_ONCE }, store));
+  try {
+    await Promise.all(Array.from({ length: STORING_AT_ONCE }, store));
+  } finally {
+    agent.destroy();
+  }
+}
+
+async function storePage({ name, plain }: Page, port: number, agent: Agent): Promise<void> {
+  const putting = request({
+    ...{ agent, port, host: '127.0.0.1', method: 'PUT', path: `${ENTRIES.before}${name}` },
+    headers: { 'content-type': 'text/html', 'content-length': plain.length },
+  });
+  putting.end(plain);
+  const [answer] = (await once(putting, 'response')) as [IncomingMessage];
+  const { statusCode = 0 } = answer.resume();
+  await once(answer, 'end');
+  if (statusCode >= 300) throw new Error(`the page ${name} was answered with ${statusCode}`);
 }
