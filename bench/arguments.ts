@@ -39,7 +39,8 @@ export function showBytes(bytes: number): string {
   return `${bytes / (UNITS[unit.toUpperCase()] ?? 1)} ${unit}`;
 }
 
-function parseSizes(text: string): number[] {
+/** Sizes of bodies, separated by commas. */
+export function parseSizes(text: string): number[] {
   const sizes = text.split(',').map(parseBytes);
   if (sizes.some((bytes) => bytes < 1 || bytes > BODY_BYTES_MAX)) {
     throw new InvalidArgumentError('A body has from 1 byte to 1MiB.');
@@ -56,7 +57,8 @@ function parseWorkloads(text: string): Workload[] {
   });
 }
 
-function within(min: number, max: number): (text: string) => number {
+/** Reads a whole number. */
+export function within(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
@@ -64,7 +66,8 @@ function within(min: number, max: number): (text: string) => number {
   };
 }
 
-function parseSeconds(text: string): number {
+/** A length of time. */
+export function parseSeconds(text: string): number {
   const value = Number(text);
   if (/^\d+(\.\d+)?$/.test(text) && value >= 0.1 && value <= 3600) return value;
   throw new InvalidArgumentError('It takes a number from 0.1 to 3600.');

@@ -4,13 +4,31 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadGenerator } from './load-generator.ts';
-import type { MeasuredServer } from './measured-server.ts';
 
 /** Above this multiple of the mean the largest share makes a round lopsided. */
 const LOPSIDED_ABOVE = 1.5;
 const ATTEMPTS_MAX = 40;
 const ACCEPT_POLL_MS = 5;
 const ACCEPT_MAX_MS = 1000;
+
+/** Who holds the connections to a port, or those of them that matter. */
+interface Connected {
+  readonly port: number;
+  /** The client ports of the connections that each worker holds. */
+  connectionsByWorker(): ReadonlySet<number>[];
+}
+
+/** `server` as it looks without the connections that it holds now. */
+export function besidePresent(server: Connected): Connected {
+  const present = new Set(server.connectionsByWorker().flatMap((held) => [...held]));
+  return {
+    port: server.port,
+    connectionsByWorker: () =>
+      server
+        .connectionsByWorker()
+        .map((held) => new Set([...held].filter((port) => !present.has(port)))),
+  };
+}
 
 /** How many of `connections` each of `workers` is to hold. */
 export function equalShares(connections: number, workers: number): number[] {
@@ -38,7 +56,7 @@ export function surplusOf(
 }
 
 /** Waits until `count` connections are accepted, or no longer. */
-async function accepted(server: MeasuredServer, count: number): Promise<Set<number>[]> {
+async function accepted(server: Connected, count: number): Promise<ReadonlySet<number>[]> {
   const giveUpAtMs = performance.now() + ACCEPT_MAX_MS;
   for (;;) {
     const held = server.connectionsByWorker();
@@ -51,7 +69,7 @@ async function accepted(server: MeasuredServer, count: number): Promise<Set<numb
 /** Opens `connections` to the server; resolves with the number that each worker holds. */
 export async function openBalanced(
   load: LoadGenerator,
-  server: MeasuredServer,
+  server: Connected,
   connections: number,
 ): Promise<number[]> {
   const held = server.connectionsByWorker();
@@ -75,7 +93,7 @@ export async function openBalanced(
 }
 
 /** Closes every connection to the server. */
-export async function closeAll(load: LoadGenerator, server: MeasuredServer): Promise<void> {
+export async function closeAll(load: LoadGenerator, server: Connected): Promise<void> {
   await load.close(server.connectionsByWorker().flatMap((held) => [...held]));
   await accepted(server, 0);
 }

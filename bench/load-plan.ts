@@ -1,9 +1,23 @@
 /** What the benchmark and the load process say to each other. */
 
+/** What stands before and after the key in the target of a request. */
+export interface RequestTarget {
+  readonly before: string;
+  readonly after: string;
+}
+
+export const PICKLE: RequestTarget = { before: '/pickle/', after: '' };
+/** Where pages are, with every server. */
+export const ENTRIES: RequestTarget = { before: '/v1/entries/', after: '' };
+
 export interface LoadPlan {
   readonly port: number;
   readonly method: 'GET' | 'POST';
-  /** Keys are `<prefix><number>`. */
+  readonly target: RequestTarget;
+  /** Lines that each request has beside those of its body. */
+  readonly headers: readonly string[];
+  /** Keys by their number; where there are none, keys are `<keyPrefix><number>`. */
+  readonly names: readonly string[];
   readonly keyPrefix: string;
   readonly firstKey: number;
   /** Requests go round in this many keys, scattered; 0: each has the next number. */
@@ -16,6 +30,8 @@ export interface LoadPlan {
   readonly requestsMax: number;
   /** Connections for one request each, this many at a time; 0: the open ones are used. */
   readonly newConnections: number;
+  /** The time from one request to the next, as far as connections are free; 0: each sends at once. */
+  readonly everyUs: number;
 }
 
 export interface LoadResult {
@@ -50,4 +66,10 @@ const STRIDE = 104_729;
 export function keyNumber(plan: LoadPlan, nth: number): number {
   if (plan.keyCount === 0) return plan.firstKey + nth;
   return plan.firstKey + ((nth * STRIDE) % plan.keyCount);
+}
+
+/** The key of the `nth` request. */
+export function keyOf(plan: LoadPlan, nth: number): string {
+  const number = keyNumber(plan, nth);
+  return plan.names[number] ?? plan.keyPrefix + number;
 }

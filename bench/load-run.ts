@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { LatencyHistogram } from './latency-histogram.ts';
 import { type ConnectionEvents, LoadConnection } from './load-connection.ts';
-import { keyNumber, type LoadPlan, type LoadResult } from './load-plan.ts';
+import { keyOf, type LoadPlan, type LoadResult } from './load-plan.ts';
 
 /** Bodies are pieces of this, so that each is another and none can be compressed. */
 const RANDOM_BYTES = randomBytes(16 * 1024 * 1024);
 const BODY_OFFSET_STEP = 4099;
 const OWN_PAUSE_RESOLUTION_MS = 5;
+/** How often a run at a fixed rate looks whether requests are due. */
+const TICK_MS = 1;
 
 export class LoadRun implements ConnectionEvents {
   readonly #plan: LoadPlan;
@@ -22,18 +24,22 @@ export class LoadRun implements ConnectionEvents {
   #longestStallMs = 0;
   #sent = 0;
   #underWay = 0;
+  /** Of a run at a fixed rate: the connections without a request, and when the next one is due. */
+  readonly #free: LoadConnection[] = [];
+  #dueAtMs = this.#startedAtMs;
+  #ticks: NodeJS.Timeout | undefined;
   readonly #settled: Promise<LoadResult>;
   #resolve: (result: LoadResult) => void = () => undefined;
   #reject: (reason: Error) => void = () => undefined;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
-    const headers = [` HTTP/1.1`, `Host: 127.0.0.1:${plan.port}`];
+    const headers = [' HTTP/1.1', `Host: 127.0.0.1:${plan.port}`, ...plan.headers];
     if (plan.method === 'POST') {
       headers.push('Content-Type: application/octet-stream', `Content-Length: ${plan.bodyBytes}`);
     }
-    this.#head = `${plan.method} /pickle/${plan.keyPrefix}`;
-    this.#headEnd = `${headers.join('\r\n')}\r\n\r\n`;
+    this.#head = `${plan.method} ${plan.target.before}`;
+    this.#headEnd = `${plan.target.after}${headers.join('\r\n')}\r\n\r\n`;
     this.#settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -44,12 +50,19 @@ export class LoadRun implements ConnectionEvents {
   start(connections: Iterable<LoadConnection>): Promise<LoadResult> {
     this.#ownPauses.enable();
     const now = performance.now();
-    if (this.#plan.newConnections === 0) {
+    const { newConnections, everyUs } = this.#plan;
+    if (everyUs > 0) {
+      this.#free.push(...connections);
+      this.#ticks = setInterval(() => this.#tick(), TICK_MS);
+      this.#tick();
+    } else if (newConnections === 0) {
       for (const connection of connections) this.#next(connection, now);
     } else {
-      for (let nth = 0; nth < this.#plan.newConnections; nth++) this.#nextConnection(now);
+      for (let nth = 0; nth < newConnections; nth++) this.#nextConnection(now);
     }
-    if (this.#underWay === 0) this.#reject(new Error('there is no connection to send over'));
+    if (this.#underWay === 0) {
+      this.onFailure(undefined, 'there is no connection to send over');
+    }
     return this.#settled;
   }
 
@@ -63,16 +76,19 @@ export class LoadRun implements ConnectionEvents {
       this.onFailure(connection, `the server answered ${status}`);
       return;
     }
-    if (this.#plan.newConnections === 0) this.#next(connection, now);
+    const { newConnections, everyUs } = this.#plan;
+    if (everyUs > 0) this.#free.push(connection);
+    else if (newConnections === 0) this.#next(connection, now);
     else {
       // The client closes first, as Python's requests.get does.
       connection.close();
       this.#nextConnection(now);
     }
-    if (this.#underWay === 0) this.#finish();
+    if (this.#underWay === 0 && (everyUs === 0 || this.#isOver(now))) this.#finish();
   }
 
-  onFailure(_connection: LoadConnection, reason: string): void {
+  onFailure(_connection: LoadConnection | undefined, reason: string): void {
+    clearInterval(this.#ticks);
     this.#ownPauses.disable();
     this.#reject(new Error(`after ${this.#latencies.total} responses: ${reason}`));
   }
@@ -87,8 +103,20 @@ export class LoadRun implements ConnectionEvents {
     const nth = this.#sent++;
     this.#underWay += 1;
     connection.startedAtMs = now;
-    const head = this.#head + keyNumber(this.#plan, nth) + this.#headEnd;
+    const head = this.#head + keyOf(this.#plan, nth) + this.#headEnd;
     connection.send(head, this.#plan.method === 'POST' ? this.#body(nth) : undefined);
+  }
+
+  /** Sends what is due; what finds no free connection comes as soon as one is free. */
+  #tick(): void {
+    const now = performance.now();
+    while (this.#dueAtMs <= now && !this.#isOver(now)) {
+      const connection = this.#free.shift();
+      if (connection === undefined) return;
+      this.#dueAtMs += this.#plan.everyUs / 1000;
+      this.#next(connection, now);
+    }
+    if (this.#underWay === 0 && this.#isOver(now)) this.#finish();
   }
 
   #nextConnection(now: number): void {
@@ -103,6 +131,7 @@ export class LoadRun implements ConnectionEvents {
   }
 
   #finish(): void {
+    clearInterval(this.#ticks);
     this.#ownPauses.disable();
     const { user, system } = process.cpuUsage(this.#ownCpu);
     this.#resolve({

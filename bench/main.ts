@@ -1,31 +1,19 @@
 /** `npm run bench`: runs the workloads that were asked for and prints what they measured. */
 import { writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
 import { CommanderError } from 'commander';
 import { type BenchOptions, parseArguments, showBytes } from './arguments.ts';
-import { diskUnder } from './filesystem.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { BARE } from './peers/bare.ts';
+import { BIGCACHE } from './peers/bigcache.ts';
 import { seriesTable, stallTable } from './report.ts';
-import { runSeries, runStalls, type Series, type Stall } from './series.ts';
+import { runSeries, type Series } from './series.ts';
+import { runStalls, type Stall } from './stalls.ts';
+
+const PEERS = [BIGCACHE, BARE];
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
-
-interface Machine {
-  readonly node: string;
-  readonly processors: string;
-  readonly filesystem: string;
-  readonly loadAverage: number;
-}
-
-function describeMachine(options: BenchOptions): Machine {
-  return {
-    node: process.version,
-    processors: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
-    filesystem: diskUnder(options.directory),
-    loadAverage: loadavg()[0] ?? 0,
-  };
-}
 
 function printSetting(options: BenchOptions, machine: Machine): void {
   const { workers, connections, rounds, seconds, directory } = options;
@@ -43,17 +31,18 @@ function printSetting(options: BenchOptions, machine: Machine): void {
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  const machine = describeMachine(options);
+  const machine = describeMachine(options.directory);
   printSetting(options, machine);
   const series: Series[] = [];
   const stalls: Stall[] = [];
   for (const workload of options.workloads) {
     for (const bodyBytes of options.bodyBytes) {
       process.stderr.write(`${workload.name}, ${showBytes(bodyBytes)} ...\n`);
-      const setup = { ...options, workload, bodyBytes };
-      series.push(await runSeries(options, setup));
+      const setup = { ...options, workload, bodyBytes, pages: [] };
+      series.push(await runSeries(options, setup, PEERS));
       if (workload.name === 'write-new' && options.writeBytes > 0) {
-        stalls.push(...(await runStalls(options, setup)));
+        const volume = { bytes: options.writeBytes, secondsMax: undefined };
+        stalls.push(...(await runStalls(options, setup, PEERS, volume)));
       }
     }
   }

@@ -39,10 +39,10 @@ export function figuresOf(pid: number): ProcessFigures {
   };
 }
 
-/** Child processes that run Node, the oldest first. */
-export function nodeChildrenOf(pid: number): number[] {
+/** Child processes whose command line starts with `command`, the oldest first. */
+export function childrenOf(pid: number, command: string): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  const isNode = (child: number): boolean =>
-    readFileSync(`/proc/${child}/cmdline`, 'utf8').startsWith(process.execPath);
-  return children.trim().split(' ').filter(Boolean).map(Number).filter(isNode);
+  const isWanted = (child: number): boolean =>
+    readFileSync(`/proc/${child}/cmdline`, 'utf8').startsWith(command);
+  return children.trim().split(' ').filter(Boolean).map(Number).filter(isWanted);
 }

@@ -1,8 +1,9 @@
 /** The results as tables: medians of the rounds, and ours divided by bare. */
 import { showBytes } from './arguments.ts';
-import { median, mediansByPlace } from './median.ts';
+import { mediansOf } from './medians.ts';
 import type { RoundFigures } from './round.ts';
-import type { Series, ServerRounds, Stall } from './series.ts';
+import type { Series, ServerRounds } from './series.ts';
+import type { Stall } from './stalls.ts';
 import { type Column, renderTable } from './table.ts';
 
 const text = (title: string): Column => ({ title, align: 'left' });
@@ -40,28 +41,12 @@ const NONE = '-';
 
 const percent = (shares: readonly number[]): string => {
   const sum = shares.reduce((total, share) => total + share, 0);
+  if (sum === 0) return NONE;
   return shares.map((share) => `${((100 * share) / sum).toFixed(0)}%`).join(' ');
 };
 
 const mebibytes = (bytes: readonly number[]): string =>
   bytes.map((one) => (one / 1024 ** 2).toFixed(0)).join(' + ');
-
-/** The median of each figure over the rounds. */
-export function mediansOf(rounds: readonly RoundFigures[]): RoundFigures {
-  const of = (read: (round: RoundFigures) => number): number => median(rounds.map(read));
-  return {
-    requestsPerSecond: of((round) => round.requestsPerSecond),
-    p50Ms: of((round) => round.p50Ms),
-    p99Ms: of((round) => round.p99Ms),
-    maxMs: of((round) => round.maxMs),
-    cpuUsPerRequest: of((round) => round.cpuUsPerRequest),
-    anonymousBytes: mediansByPlace(rounds.map((round) => round.anonymousBytes)),
-    writtenPerByte: of((round) => round.writtenPerByte),
-    readPerByte: of((round) => round.readPerByte),
-    shares: mediansByPlace(rounds.map((round) => round.shares)),
-    loadCpuUsPerRequest: of((round) => round.loadCpuUsPerRequest),
-  };
-}
 
 function serverRow({ workload, bodyBytes }: Series, of: ServerRounds): string[] {
   const name = [workload, showBytes(bodyBytes), of.server];

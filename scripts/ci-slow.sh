@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the slow suites: real pages, a million entries, kill -9 under load, power failures, pm2, nginx,
-# the import, the Python client. Installs first what they need beyond Node: the pages, strace, nginx,
-# libfaketime, Python with its packages, pm2.
+# the import, the Python client, and last the speed. Installs first what they need beyond Node: the pages,
+# strace, nginx, libfaketime, Python with its packages, pm2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,3 +29,4 @@ npm run test:slow
 BIGCACHE_TEST_HISTORIES=8 node scripts/test.mjs rebuild/histories
 (cd clients/python && "$BIGCACHE_PYTHON" -m mypy --strict big_cache.py)
 (cd clients/python && "$BIGCACHE_PYTHON" -m pytest -q -p no:cacheprovider tests)
+npm run bench:check

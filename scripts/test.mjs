@@ -18,6 +18,7 @@ const timeoutMs = kind === 'test' ? 180_000 : 3_600_000;
 /** Folders whose tests start no process and change nothing that others in their process would see. */
 const TOGETHER = [
   'test/bench',
+  'test/bench/peers',
   'test/primary/access',
   'test/primary/store',
   'test/primary/store/backup',

@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseArguments, parseBytes, showBytes } from '../../bench/arguments.ts';
-import { keyNumber } from '../../bench/load-plan.ts';
-import { preparation, type RequestSetup, roundRequests } from '../../bench/requests.ts';
+import { keyNumber, PICKLE } from '../../bench/load-plan.ts';
+import {
+  firstWarmUp,
+  preparation,
+  type RequestSetup,
+  roundRequests,
+} from '../../bench/requests.ts';
 import { WORKLOADS } from '../../bench/workloads.ts';
 
 const parse = (...args: string[]): ReturnType<typeof parseArguments> =>
@@ -55,18 +60,19 @@ describe('a size', () => {
 });
 
 describe('the requests of a round', () => {
+  const aim = { port: 1, target: PICKLE };
   const setupOf = (name: string): RequestSetup => {
     const workload = WORKLOADS.find((one) => one.name === name);
     assert.ok(workload !== undefined);
-    return { workload, bodyBytes: 1024, seconds: 2, rounds: 5, connections: 8 };
+    return { workload, bodyBytes: 1024, seconds: 2, rounds: 5, connections: 8, pages: [] };
   };
 
   it('read cold entries once each, in every round others, all of them stored before', () => {
     const setup = setupOf('read-cold');
-    const stored = preparation(setup, 1).find(({ keyPrefix }) => keyPrefix === 'cold/');
+    const stored = preparation(setup, aim).find(({ keyPrefix }) => keyPrefix === 'cold/');
     const read = new Set<number>();
     for (let nth = 0; nth < setup.rounds; nth++) {
-      const { measured } = roundRequests(setup, 1, nth, 0);
+      const { measured } = roundRequests(setup, aim, nth, 0);
       assert.equal(measured.keyPrefix, 'cold/');
       for (let sent = 0; sent < measured.requestsMax; sent++) {
         const key = keyNumber(measured, sent);
@@ -79,25 +85,36 @@ describe('the requests of a round', () => {
   });
 
   it('write new keys after those of the rounds before', () => {
-    const { measured } = roundRequests(setupOf('write-new'), 1, 1, 700);
+    const { measured } = roundRequests(setupOf('write-new'), aim, 1, 700);
     assert.equal(keyNumber(measured, 0), 700);
     assert.equal(keyNumber(measured, 1), 701);
   });
 
+  it('have a warm-up before them that leaves new keys new and missing ones missing', () => {
+    for (const name of ['write-new', 'read-missing']) {
+      const { measured, warmUp } = roundRequests(setupOf(name), aim, 0, 0);
+      const first = firstWarmUp(setupOf(name), aim);
+      assert.ok(first.requestsMax <= 20_000 && first.durationMs <= 3000);
+      const prefixes = new Set([first, warmUp, measured].map(({ keyPrefix }) => keyPrefix));
+      if (name === 'write-new') assert.equal(prefixes.size, 3);
+      else assert.match(first.keyPrefix, /^missing\//);
+    }
+  });
+
   it('overwrite stored keys, and miss those that are not', () => {
     const setup = setupOf('overwrite');
-    const { measured } = roundRequests(setup, 1, 0, 0);
-    const [stored] = preparation(setup, 1);
+    const { measured } = roundRequests(setup, aim, 0, 0);
+    const [stored] = preparation(setup, aim);
     assert.equal(measured.keyPrefix, stored?.keyPrefix);
     assert.equal(measured.keyCount, stored?.requestsMax);
-    const missing = roundRequests(setupOf('read-missing'), 1, 0, 0).measured;
+    const missing = roundRequests(setupOf('read-missing'), aim, 0, 0).measured;
     assert.notEqual(missing.keyPrefix, stored?.keyPrefix);
     assert.equal(missing.expectedStatus, 404);
   });
 
   it('open a connection for each only where the workload is about that', () => {
     const perRequest = WORKLOADS.filter(({ name }) => {
-      return roundRequests(setupOf(name), 1, 0, 0).measured.newConnections > 0;
+      return roundRequests(setupOf(name), aim, 0, 0).measured.newConnections > 0;
     });
     assert.deepEqual(
       perRequest.map(({ name }) => name),
