@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
-import { fixture, listening, request, until } from '../app-fixture.ts';
+import { fixture, listening, received, request, until } from '../app-fixture.ts';
 
 type Headers = Readonly<Record<string, string>>;
 const START_MS = Date.UTC(2026, 0, 1);
@@ -186,6 +186,32 @@ test('a client that goes waits no more, and a lease that it would have got goes 
   await until(() => store.waiters === 1);
   await store.releaseLease('k', String(headers['cache-lease-token']));
   assert.match(await next, /^cache-lease-token: /im);
+});
+
+test('a client that ends its side is told at once, and gets no lease: it may be gone', async (t) => {
+  const made = await listening(t);
+  const { store } = made;
+  const ask = async (isWaiting: boolean): Promise<string> => {
+    const socket = made.connect();
+    const answer = received(
+      socket,
+      request('GET /v1/entries/k', ['Cache-Lease: 30', 'Prefer: wait=20']),
+    );
+    if (isWaiting) await until(() => store.waiters === 1);
+    socket.end();
+    return answer;
+  };
+  const first = await ask(false);
+  assert.match(first, /^HTTP\/1\.1 404 [\s\S]*retry-after: 1/);
+  assert.doesNotMatch(first, /cache-lease-token/i);
+  const { headers } = await made.app.inject({
+    url: '/v1/entries/k',
+    headers: { host: 'localhost', ...LEASE },
+  });
+  assert.ok(headers['cache-lease-token'] !== undefined);
+  const second = await ask(true);
+  assert.match(second, /^HTTP\/1\.1 404 [\s\S]*retry-after/);
+  assert.equal(store.waiters, 0);
 });
 
 test('who waits while the server stops is told so', async (t) => {
