@@ -46,7 +46,8 @@ class HttpFuzz {
   readonly #statuses = new Map<string, number>();
   readonly #faults: string[] = [];
   #cases = 0;
-  #memory = '';
+  /** What primary and workers held, in MiB, now and then. */
+  readonly #memory: string[] = [];
 
   private constructor(seed: number, server: ServerProcess) {
     this.#seed = seed;
@@ -86,7 +87,7 @@ class HttpFuzz {
   get summary(): string {
     const counts = [...this.#statuses].sort(([one], [other]) => one.localeCompare(other));
     const answers = counts.map(([status, count]) => `${status}: ${count}`).join(', ');
-    return `seed ${this.#seed}, ${this.#cases} cases; ${answers}; ${this.#memory}`;
+    return `seed ${this.#seed}, ${this.#cases} cases; ${answers}; MiB: ${this.#memory.join('; ')}`;
   }
 
   async #runCases(
@@ -100,6 +101,7 @@ class HttpFuzz {
         const nth = this.#cases++;
         await this.#runCase(nth, corpus);
         if (nth % LOOK_EVERY === 0) await look();
+        if (nth % Math.ceil(end / 8) === 0) this.#measure();
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, take));
@@ -180,14 +182,19 @@ class HttpFuzz {
     }
   }
 
+  /** The most that one of the processes holds. */
+  #measure(): number {
+    const heldBytes = [this.#server.pid, ...this.#pids].map(anonymousBytes);
+    this.#memory.push(heldBytes.map((bytes) => Math.round(bytes / 2 ** 20)).join(', '));
+    return Math.max(...heldBytes);
+  }
+
   async #lookAtServer(): Promise<void> {
     assert.deepEqual(this.#server.workerPids, this.#pids, `seed ${this.#seed}: a worker has died`);
     const { log } = this.#server;
     const failed = log.filter(({ level = 0 }) => level >= FATAL_LEVEL);
     assert.deepEqual(failed, [], `seed ${this.#seed}`);
-    const heldBytes = [this.#server.pid, ...this.#pids].map(anonymousBytes);
-    this.#memory = `${heldBytes.map((bytes) => Math.round(bytes / 2 ** 20)).join(', ')} MiB held`;
-    assert.ok(Math.max(...heldBytes) < MEMORY_BYTES_MAX, this.#memory);
+    assert.ok(this.#measure() < MEMORY_BYTES_MAX, this.#memory.join('; '));
     await this.#ask('POST', '/open');
     await this.#ask('POST', '/pickle/last', 'whole');
     assert.equal((await this.#fetch('GET', '/pickle/last')).text, 'whole');

@@ -17,7 +17,7 @@ row('80', async (t) => {
   await sleep(50);
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
-  const { inspection } = await inspector.inspect(BODY);
+  const { inspection } = await inspector.inspect(Buffer.from(BODY));
   delay.disable();
   const stallMs = delay.max / 1e6;
   t.diagnostic(`${BODY.length} bytes inspected, longest stall ${stallMs.toFixed(1)} ms`);
