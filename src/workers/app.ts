@@ -7,6 +7,7 @@ import type { TlsPair } from '../protocol/access.ts';
 import { BigCacheError } from '../protocol/errors.ts';
 import { Uploads } from './body/uploads.ts';
 import {
+  answerAfterEnd,
   answerClientError,
   closeIdleOnClose,
   cutSilentOnClose,
@@ -95,6 +96,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   };
   const app = createFastify(limits, deps.tls ?? null);
   installExpectations(app.server);
+  answerAfterEnd(app.server);
   closeIdleOnClose(app);
   cutSilentOnClose(app);
   app.removeAllContentTypeParsers();

@@ -74,6 +74,14 @@ export function installExpectations(server: Server): void {
   server.on('checkExpectation', answerBadExpectation);
 }
 
+/**
+ * Answers what a client has asked before it ended its side of the connection (RFC 9112 section 9.6). Node
+ * would end the connection at once, and take back every answer that was not ready by then.
+ */
+export function answerAfterEnd(server: Server): void {
+  Object.assign(server, { httpAllowHalfOpen: true });
+}
+
 /** How often connections that became idle are looked for while the server stops. */
 const IDLE_CHECK_MS = 50;
 

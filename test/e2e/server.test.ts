@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../eventually.ts';
@@ -73,24 +71,6 @@ describe('the server', () => {
     const workers = server.workerPids;
     await server.kill();
     await eventually(() => workers.every((pid) => !isAlive(pid)), 2000);
-  });
-
-  it('answers what is open with a 503 when the primary is gone', async (t) => {
-    const server = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '1');
-    const [worker] = server.workerPids;
-    process.kill(server.pid, 'SIGSTOP');
-    const socket = connect(server.port, '127.0.0.1');
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk.toString();
-    });
-    socket.write('GET /cache/a HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await sleep(300);
-    const closed = once(socket, 'close');
-    await server.kill();
-    await closed;
-    assert.match(answer, /^HTTP\/1\.1 503 [\s\S]*STORE_UNAVAILABLE/);
-    await eventually(() => worker !== undefined && !isAlive(worker), 2000);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -182,41 +162,6 @@ describe('a server that cannot start', () => {
     assert.equal(server.stderr.trim().split('\n').length, 1, server.stderr);
     return { code, line: server.stderr };
   }
-
-  it('says that the port is in use, with exit code 1', async (t) => {
-    const other = await ServerProcess.start(t, await temporaryDirectory(t), '--workers', '1');
-    const directory = await temporaryDirectory(t);
-    const args = ['--port', String(other.port), '--db-path', directory];
-    const { code, line } = await failure(t, ...args);
-    assert.equal(code, 1);
-    assert.match(line, new RegExp(`^bigcache: cannot listen on 127.0.0.1 port ${other.port}: `));
-    assert.equal(await other.stop(), 0);
-  });
-
-  it('says that the directory is in use, with exit code 1', async (t) => {
-    const directory = await temporaryDirectory(t);
-    const other = await ServerProcess.start(t, directory, '--workers', '1');
-    const { code, line } = await failure(t, '--port', '0', '--db-path', directory);
-    assert.equal(code, 1);
-    assert.match(line, /in use/);
-    assert.equal(await other.stop(), 0);
-  });
-
-  it('leaves a directory of the original alone and names the command that imports it', async (t) => {
-    const directory = await temporaryDirectory(t);
-    await writeFile(join(directory, 'CURRENT'), 'MANIFEST-000002\n');
-    await writeFile(join(directory, '000005.ldb'), 'table');
-    const { code, line } = await failure(t, '--port', '0', '--db-path', directory);
-    assert.equal(code, 1);
-    assert.match(line, /bigcache import/);
-  });
-
-  it('refuses foreign files, with exit code 1', async (t) => {
-    const directory = await temporaryDirectory(t);
-    await mkdir(join(directory, 'photos'));
-    const { code } = await failure(t, '--port', '0', '--db-path', directory);
-    assert.equal(code, 1);
-  });
 
   it('refuses a host beyond loopback that nobody allowed, with exit code 1', async (t) => {
     const directory = await temporaryDirectory(t);

@@ -1,65 +1,18 @@
 /** The command line: what reaches the server, what is refused, and the one line that says why. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { cli } from '../../src/primary/cli.ts';
 import { CannotRunError } from '../../src/primary/exit.ts';
-import { type Config, environmentName, OPTIONS } from '../../src/protocol/config.ts';
+import { environmentName, OPTIONS } from '../../src/protocol/config.ts';
+import { type Outcome, refuses, run } from './command-line.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const FRONT_DOOR = join(ROOT, 'src', 'primary.ts');
 const VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version;
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-  /** What the server was started with, when it was. */
-  readonly config: Config | undefined;
-}
-
-/** Runs a command line in this process, with a server that only notes its configuration. */
-async function run(
-  args: readonly string[],
-  { env = {}, forked = false, serve = async (_config: Config) => 0 } = {},
-): Promise<Outcome> {
-  let [out, err] = ['', ''];
-  let config: Config | undefined;
-  const code = await cli(args, {
-    env,
-    forked,
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    serve: (given) => {
-      config = given;
-      return serve(given);
-    },
-  });
-  return { code, out, err, config };
-}
-
-/** The command line is refused with one line that matches, before any server is started. */
-async function refuses(
-  args: readonly string[],
-  code: number,
-  message: RegExp,
-  given: Parameters<typeof run>[1] = {},
-): Promise<void> {
-  const outcome = await run(args, given);
-  assert.equal(outcome.code, code, `${args.join(' ')}: ${outcome.err}`);
-  assert.match(outcome.err, /^bigcache: [^\n]+\n$/);
-  assert.match(outcome.err, message);
-  assert.equal(outcome.out, '');
-  assert.equal(outcome.config, undefined);
-}
 
 describe('bigcache', () => {
   it('serves, with or without the name of the command', async () => {
@@ -79,22 +32,10 @@ describe('bigcache', () => {
     assert.equal((await run([], { serve: async () => 3 })).code, 3);
   });
 
-  it('takes --db-path and --db_path', async () => {
-    assert.equal((await run(['--db-path', '/a'])).config?.dbPath, '/a');
-    assert.equal((await run(['--db_path', '/a'])).config?.dbPath, '/a');
-  });
-
   it('takes a switch with and without a value', async () => {
     const { config } = await run(['--allow-unprotected', '--get-admin', 'off']);
     assert.equal(config?.allowUnprotected, true);
     assert.equal(config?.getAdmin, false);
-  });
-
-  it('prefers a flag to the environment', async () => {
-    const env = { BIGCACHE_PORT: '81', DB_PATH: '' };
-    const { config } = await run(['--port', '80'], { env });
-    assert.equal(config?.port, 80);
-    assert.equal(config?.dbPath, './data');
   });
 
   it('says in one line why the server cannot run, and ends with 1', async () => {
@@ -115,33 +56,8 @@ describe('bigcache', () => {
 });
 
 describe('a command line that cannot be understood ends with 2', () => {
-  it('when a value is bad', async () => {
-    for (const port of ['abc', '-1', '65536', '1e3', '0x10', ' 80', '']) {
-      await refuses(['--port', port], 2, /--port takes a whole number from 0 to 65535/);
-    }
-    await refuses(['--db_path', ''], 2, /--db-path takes a path/);
-    await refuses(['--segment-size', '8G'], 2, /--segment-size takes a size/);
-    await refuses(['--max-body', 'NaN'], 2, /--max-body takes a size/);
-    await refuses(['--workers', '0'], 2, /--workers takes/);
-    await refuses(['--workers', '10000'], 2, /--workers takes/);
-    await refuses([], 2, /BIGCACHE_WORKERS takes/, { env: { BIGCACHE_WORKERS: 'many' } });
-  });
-
   it('when a value is missing', async () => {
     await refuses(['--port'], 2, /--port.* argument missing/);
-  });
-
-  it('when an option is given twice, in whatever spelling', async () => {
-    await refuses(['--port', '1', '--port', '1'], 2, /--port is given twice/);
-    await refuses(['--db_path', 'a', '--db-path', 'a'], 2, /--db-path is given twice/);
-    await refuses(['--get-admin', '--get-admin'], 2, /--get-admin is given twice/);
-  });
-
-  it('when an option or argument is unknown', async () => {
-    await refuses(['--prot', '80'], 2, /unknown option '--prot' \(Did you mean --port\?\)/);
-    await refuses(['-p', '80'], 2, /unknown option '-p'/);
-    await refuses(['sreve'], 2, /no command or argument "sreve"; see bigcache --help/);
-    await refuses(['serve', 'now'], 2, /no command or argument "now"/);
   });
 });
 
@@ -201,10 +117,6 @@ describe('a server that must not run ends with 1', () => {
     await refuses(['--host', '0.0.0.0'], 1, /--allow-unprotected/);
     const allowed = await run(['--host', '0.0.0.0', '--allow-unprotected']);
     assert.equal(allowed.config?.host, '0.0.0.0');
-  });
-
-  it("when pm2's cluster mode forked it", async () => {
-    await refuses([], 1, /exec_mode fork and 1 instance/, { forked: true });
   });
 });
 
@@ -276,29 +188,6 @@ describe('the front door', () => {
     for (const { out, err } of outcomes.slice(1)) {
       assert.equal(out, '');
       assert.match(err, /^bigcache: [^\n]+\n$/);
-    }
-  });
-
-  it('says why a directory cannot be the store, and leaves it alone', async () => {
-    const scratch = mkdtempSync(join(tmpdir(), 'bigcache-cli-'));
-    try {
-      writeFileSync(join(scratch, 'file'), '');
-      mkdirSync(join(scratch, 'original'));
-      writeFileSync(join(scratch, 'original', 'CURRENT'), 'MANIFEST-000002\n');
-      for (const [path, message] of [
-        [join(scratch, 'file'), /file is not a directory/],
-        [join(scratch, 'original'), /bigcache import --from .*original/],
-        ['/proc/x', /\/proc\/x cannot be used/],
-      ] as const) {
-        const { code, out, err } = await runProcess(['--port', '0', '--db_path', path]);
-        assert.equal(code, 1, err);
-        assert.equal(out, '');
-        assert.match(err, /^bigcache: [^\n]+\n$/);
-        assert.match(err, message);
-      }
-      assert.deepEqual(readdirSync(join(scratch, 'original')), ['CURRENT']);
-    } finally {
-      rmSync(scratch, { recursive: true });
     }
   });
 

@@ -7,7 +7,6 @@ import { OPEN_ACCESS } from '../../src/protocol/access.ts';
 import { Channel } from '../../src/protocol/channel.ts';
 import { BigCacheError } from '../../src/protocol/errors.ts';
 import { figuresToList, newFigures, PROCESS_FIGURES } from '../../src/protocol/figures.ts';
-import { encodeFrame } from '../../src/protocol/frame.ts';
 import { MISS_CODES } from '../../src/protocol/miss.ts';
 import { Opcode, type OpcodeValue, PROTOCOL_VERSION } from '../../src/protocol/opcodes.ts';
 import { versionOf } from '../../src/protocol/record.ts';
@@ -199,15 +198,6 @@ describe("a worker's session", () => {
       [Opcode.dropSegment, [9]],
       [Opcode.retireSegment, [8]],
     ]);
-  });
-
-  it('cuts the channel of a worker that sends an unknown opcode, and says why', async (t) => {
-    const { workerEnd, worker, events } = await sessionOver(t);
-    // [[200, 1]]
-    workerEnd.write(encodeFrame(Buffer.from([0x91, 0x92, 0xcc, 200, 1])));
-    await eventually(() => events.length > 0);
-    assert.match(String(events[0]), /unknown opcode 200/);
-    await assert.rejects(worker.request(Opcode.count), isCode('STORE_UNAVAILABLE'));
   });
 
   it('seals what its worker left open, after what that worker sent last', async (t) => {

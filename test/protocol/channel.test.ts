@@ -196,18 +196,6 @@ describe('the channel', () => {
     asking.channel.destroy();
   });
 
-  it('gives up a peer that does not read', async () => {
-    const [left] = streamPair();
-    const asking = peer(left, { unsentBytesMax: 1000, stallMs: 50 });
-    left.cork();
-    const big = asking.channel.request(Opcode.put, 'a', Buffer.alloc(60_000, 1), null);
-    const settled = assert.rejects(big, rejectsWith('STORE_UNAVAILABLE'));
-    await sleep(20);
-    await assert.rejects(asking.channel.request(Opcode.count), rejectsWith('OVERLOADED'));
-    await settled;
-    assert.match((asking.closedWith as Error).message, /does not read/);
-  });
-
   it('answers each request once, however often the handler tries', async () => {
     const [left, right] = streamPair();
     const asking = peer(left);

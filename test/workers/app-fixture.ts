@@ -12,9 +12,12 @@ import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
 import { Traffic } from '../../src/workers/metrics/traffic.ts';
+import { received } from '../raw-http.ts';
 import { noStatistics } from '../statistics-fixture.ts';
 import { heldToDocument, servedBy } from './openapi/served.ts';
 import { MemoryStore } from './store/memory-store.ts';
+
+export { received, request } from '../raw-http.ts';
 
 export interface Fixture {
   readonly app: FastifyInstance;
@@ -110,22 +113,6 @@ export async function listening(t: TestContext, options: FixtureOptions = {}): P
     connect: open,
     exchange: (bytes: string | Buffer) => received(open(), bytes),
   });
-}
-
-/** Everything that comes back on `socket` until the server ends it, as latin1. */
-export function received(socket: Socket, bytes: string | Buffer): Promise<string> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    socket.on('data', (chunk) => chunks.push(chunk));
-    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
-    socket.write(bytes);
-  });
-}
-
-/** The text of a request that asks for the connection to be closed after its answer. */
-export function request(line: string, headers: readonly string[] = [], body = ''): string {
-  const head = [`${line} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...headers];
-  return `${head.join('\r\n')}\r\n\r\n${body}`;
 }
 
 /** Resolves when `condition` holds; rejects after two seconds. */

@@ -121,32 +121,11 @@ test('a body of the wrong type, charset or encoding is refused', async (t) => {
   assert.equal((await post({ 'content-encoding': 'identity' })).status, 200);
 });
 
-test('bodies that are not the object expected are refused with 422', async (t) => {
+test('durations that are very long texts are refused as others are', async (t) => {
   const made = fixture(t);
-  const invalid: readonly (readonly [body: string | Buffer, code: string])[] = [
-    ['{"value":1', 'BODY_INVALID'],
-    ['', 'BODY_INVALID'],
-    ['\ufeff{"value":1}', 'BODY_INVALID'],
-    [Buffer.from('{"value":"\xff"}', 'latin1'), 'BODY_INVALID'],
-    ['[]', 'BODY_INVALID'],
-    ['null', 'BODY_INVALID'],
-    ['{}', 'BODY_INVALID'],
-    ['{"value":1,"value":1}', 'BODY_INVALID'],
-    ['{"value":NaN}', 'BODY_INVALID'],
-    [`{"value":${'['.repeat(100_000)}`, 'BODY_INVALID'],
-    [`{"value":${'['.repeat(400_000)}`, 'BODY_INVALID'],
-    ['{"value":1,"duration":"1w"}', 'DURATION_INVALID'],
-    ['{"value":1,"duration":"99999999999999d"}', 'DURATION_INVALID'],
-    [`{"value":1,"duration":"1d${'a'.repeat(70_000)}"}`, 'DURATION_INVALID'],
-    [`{"value":1,"duration":"${'0'.repeat(70_000)}1d"}`, 'DURATION_INVALID'],
-    ['{"value":1,"expire":"abc"}', 'EXPIRE_INVALID'],
-    ['{"value":1,"expire":true}', 'EXPIRE_INVALID'],
-    ['{"value":1,"expire":1e999}', 'EXPIRE_INVALID'],
-  ];
-  for (const [body, code] of invalid) {
-    const answer = await send(made, 'POST', '/cache/a', body);
-    const title = body.toString().slice(0, 40);
-    assert.deepEqual([answer.status, JSON.parse(answer.body).code], [422, code], title);
+  for (const duration of [`1d${'a'.repeat(70_000)}`, `${'0'.repeat(70_000)}1d`]) {
+    const answer = await send(made, 'POST', '/cache/a', JSON.stringify({ value: 1, duration }));
+    assert.deepEqual([answer.status, JSON.parse(answer.body).code], [422, 'DURATION_INVALID']);
   }
   assert.equal(await made.store.count(), 0);
 });
@@ -186,13 +165,6 @@ test('raw bytes come back as they are, sandboxed, with any Content-Type or none'
   await send(plain, 'POST', '/pickle/p', bytes);
   const read = await send(plain, 'GET', '/pickle/p');
   assert.equal(read.headers['content-security-policy'], undefined);
-});
-
-test('an empty pickle is an entry of no bytes', async (t) => {
-  const made = fixture(t);
-  assert.equal((await send(made, 'POST', '/pickle/p')).status, 200);
-  const read = await send(made, 'GET', '/pickle/p');
-  assert.deepEqual([read.status, read.body], [200, '']);
 });
 
 test('a pickle lives as long as its max-age says', async (t) => {

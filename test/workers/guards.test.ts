@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import type { Config } from '../../src/protocol/config.ts';
-import { type Fixture, fixture, listening, request } from './app-fixture.ts';
+import { type Fixture, fixture, listening } from './app-fixture.ts';
 
 async function answerTo(
   { app }: Fixture,
@@ -43,14 +43,6 @@ test('clients that are no browsers may use the GET forms', async (t) => {
   }
   const server = await listening(t);
   assert.equal((await fetch(`http://127.0.0.1:${server.port}/clear`)).status, 200);
-});
-
-test('HEAD never clears and never closes', async (t) => {
-  const made = fixture(t);
-  await made.app.inject({ method: 'POST', url: '/cache/a', payload: '{"value":1}' });
-  assert.equal((await answerTo(made, 'HEAD', '/clear'))[0], 405);
-  assert.equal((await answerTo(made, 'HEAD', '/close'))[0], 405);
-  assert.equal(await made.store.count(), 1);
 });
 
 test('without the GET forms, only POST clears and closes', async (t) => {
@@ -129,19 +121,6 @@ test('beyond loopback every Host is served', async (t) => {
     const headers = { host: 'evil.example' };
     assert.deepEqual(await answerTo(made, 'GET', '/cache/a', headers), [404, 'CACHE_MISS']);
   }
-});
-
-test('while the server stops, requests get 503 and their connection is closed', async (t) => {
-  const server = await listening(t);
-  server.isDraining = true;
-  const open = request('GET /cache/a').replace('Connection: close\r\n', '');
-  const answer = await server.exchange(open);
-  assert.match(answer, /^HTTP\/1.1 503 /);
-  assert.match(answer, /connection: close\r\n/i);
-  assert.match(answer, /retry-after: 1\r\n/i);
-  assert.match(answer, /"SHUTTING_DOWN"/);
-  assert.match(await server.exchange(request('GET /healthz')), /^HTTP\/1.1 200 /);
-  assert.match(await server.exchange(request('GET /readyz')), /^HTTP\/1.1 503 /);
 });
 
 test('a stop closes connections as soon as their last answer is out', async (t) => {

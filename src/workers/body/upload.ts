@@ -17,6 +17,21 @@ export function declaredBytes(request: IncomingMessage): number | undefined {
   return request.headers['transfer-encoding'] === undefined ? 0 : undefined;
 }
 
+/**
+ * Says `100 Continue` once the answers before it have left. Node would put one that is said earlier between
+ * the head of the final answer and its body. Who sends the body unasked may have that answer by then.
+ * RFC 9110 section 10.1.1: clients of HTTP/1.0 do not know it.
+ */
+function continueBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.httpVersionMinor === 0) return;
+  if (response.socket !== null) response.writeContinue();
+  else {
+    response.once('socket', () => {
+      if (!response.headersSent) response.writeContinue();
+    });
+  }
+}
+
 /** Makes other bytes of those that arrive. */
 export type Decode = (pieces: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
 
@@ -64,7 +79,7 @@ export class Upload implements Reception {
     const declared = declaredBytes(request);
     this.#declaredBytes = declared;
     if (declared !== undefined && declared > bytesMax) throw this.#tooLarge();
-    if (request.headers.expect !== undefined) response.writeContinue();
+    if (request.headers.expect !== undefined) continueBody(request, response);
     request.on('readable', this.#wake);
     request.on('end', this.#wake);
     request.on('close', this.#abort);

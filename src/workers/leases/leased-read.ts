@@ -1,5 +1,6 @@
 /** A read that asks for a lease, over HTTP: waits where it may, and says what came of it. */
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { allowScope } from '../access/principal.ts';
@@ -13,6 +14,9 @@ export interface LeasedAnswer {
   /** What the answer says of the lease, whatever it is. */
   readonly headers: OutgoingHttpHeaders;
 }
+
+/** Whether the client asks for nothing more. It may read on, or be gone: nobody can tell. */
+const hasEnded = ({ destroyed, readableEnded }: Socket): boolean => destroyed || readableEnded;
 
 /**
  * Reads `key` and asks for its lease of `leaseSeconds`. Undefined where the client has gone: then nothing
@@ -37,19 +41,20 @@ export async function readLeased(
     leave = leaveNow;
     waitBeganAtMs = performance.now();
     allowSlowAnswer(request);
-    socket.once('close', leaveNow);
-    if (socket.destroyed) leaveNow();
+    socket.once('end', leaveNow).once('close', leaveNow);
+    if (hasEnded(socket)) leaveNow();
   };
   const asked = { leaseMs: leaseSeconds * 1000, waitMs: waitSeconds * 1000, onWait };
-  const { found, token, retryAfterMs } = await store.getLeased(key, reading, asked);
+  const { found, token: given, retryAfterMs } = await store.getLeased(key, reading, asked);
   if (leave !== undefined) {
-    socket.off('close', leave);
+    socket.off('end', leave).off('close', leave);
     request.waitedMs = performance.now() - waitBeganAtMs;
   }
+  // Who may be gone might never use it, so whoever waits need not wait for its end.
+  const token = hasEnded(socket) ? undefined : given;
+  if (given !== undefined && token === undefined) await store.releaseLease(key, given);
   if (socket.destroyed) {
     if (found.found) found.content.release();
-    // Nobody would ever use it, so whoever waits need not wait for its end.
-    if (token !== undefined) await store.releaseLease(key, token);
     reply.hijack();
     return undefined;
   }

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { Uploads } from '../../../src/workers/body/uploads.ts';
 import { DEFAULT_LIMITS } from '../../../src/workers/limits.ts';
+import { answersIn } from '../../raw-http.ts';
 import { type Listening, listening, received, request, until } from '../app-fixture.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 
@@ -46,6 +47,38 @@ test('100 Continue is said only where the body will be read', async (t) => {
   assert.deepEqual(statusesOf(await server.exchange(tooLarge)), [413]);
   const foreign = post('/pickle/a', 'Origin: http://evil', ...expecting);
   assert.deepEqual(statusesOf(await server.exchange(foreign)), [403]);
+});
+
+test('100 Continue stands before its answer, never within, where requests are pipelined', async (t) => {
+  const server = await listening(t);
+  const { get } = server.store;
+  server.store.get = async (...args) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return get.apply(server.store, args);
+  };
+  const first = 'GET /pickle/none HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const expecting = post('/pickle/a', 'Expect: 100-continue', 'Content-Length: 5');
+  const withBody = answersIn(await server.exchange(`${first}${expecting}hello`));
+  const statuses = withBody.map(({ status }) => status).filter((status) => status !== 100);
+  assert.deepEqual(statuses, [404, 200]);
+  // Who waits for it is told, when the answer before it has left.
+  const socket = server.connect();
+  const answer = received(socket, `${first}${expecting}`);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+    if (text.includes('100 Continue')) socket.write('hello');
+  });
+  assert.deepEqual(
+    answersIn(await answer).map(({ status }) => status),
+    [404, 100, 200],
+  );
+});
+
+test('a client of HTTP/1.0 is not told to continue', async (t) => {
+  const server = await listening(t);
+  const head = 'POST /pickle/a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
+  assert.deepEqual(statusesOf(await server.exchange(`${head}hello`)), [200]);
 });
 
 test('a client that sends too much gets its answer, not a reset', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
-import { fixture, listening, request, until } from '../app-fixture.ts';
+import { fixture, listening, received, request, until } from '../app-fixture.ts';
 
 type Headers = Readonly<Record<string, string>>;
 const START_MS = Date.UTC(2026, 0, 1);
@@ -186,6 +186,35 @@ test('a client that goes waits no more, and a lease that it would have got goes 
   await until(() => store.waiters === 1);
   await store.releaseLease('k', String(headers['cache-lease-token']));
   assert.match(await next, /^cache-lease-token: /im);
+});
+
+test('a client that ends its side is told at once, and gets no lease: it may be gone', async (t) => {
+  const made = await listening(t);
+  const { store } = made;
+  const asked = request('GET /v1/entries/k', ['Cache-Lease: 30', 'Prefer: wait=20']);
+  const { getLeased } = store;
+  store.getLeased = async (...args) => {
+    // As long as the end of the stream takes to arrive.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return getLeased.apply(store, args);
+  };
+  for (const isHeldByOther of [false, true]) {
+    const socket = made.connect();
+    const answer = received(socket, asked);
+    socket.end();
+    assert.match(await answer, /^HTTP\/1\.1 404 [\s\S]*retry-after: \d/);
+    assert.doesNotMatch(await answer, /cache-lease-token/i);
+    if (isHeldByOther) break;
+    const holder = await made.exchange(asked);
+    assert.match(holder, /cache-lease-token: /i);
+  }
+  store.getLeased = getLeased;
+  const waiting = made.connect();
+  const answer = received(waiting, asked);
+  await until(() => store.waiters === 1);
+  waiting.end();
+  assert.match(await answer, /^HTTP\/1\.1 404 [\s\S]*retry-after: \d/);
+  assert.equal(store.waiters, 0);
 });
 
 test('who waits while the server stops is told so', async (t) => {

@@ -1,0 +1,4 @@
+/** Three thousand spoilt requests, byte for byte. */
+import { itSendsSpoiltRequests } from './http-bytes.ts';
+
+itSendsSpoiltRequests(3000);
