@@ -23,7 +23,9 @@ export interface Results extends Measured {
 export function together(earlier: Measured, measured: Measured): Measured {
   const isSame = (one: Series, other: Series): boolean =>
     one.workload === other.workload && one.bodyBytes === other.bodyBytes;
-  const again = earlier.series.map((one) => measured.series.find((other) => isSame(one, other)) ?? one);
+  const again = earlier.series.map(
+    (one) => measured.series.find((other) => isSame(one, other)) ?? one,
+  );
   return {
     series: [...again, ...measured.series.filter((one) => !again.includes(one))],
     stalls: measured.stalls.length > 0 ? measured.stalls : earlier.stalls,
