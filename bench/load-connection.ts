@@ -12,35 +12,57 @@ export interface ConnectionEvents {
 }
 
 export class LoadConnection {
-  readonly #socket: Socket;
+  readonly #port: number;
+  readonly #events: ConnectionEvents;
+  #socket: Socket;
   readonly opened: Promise<void>;
   /** When its present request began, by performance.now(). */
   startedAtMs = 0;
   #isClosed = false;
 
   constructor(port: number, events: ConnectionEvents) {
-    const fail = (reason: string): void => {
-      if (this.#isClosed) return;
-      this.close();
-      events.onFailure(this, reason);
-    };
-    const parser = new ResponseParser((status) => events.onResponse(this, status));
+    this.#port = port;
+    this.#events = events;
+    const socket = this.#connect();
+    this.#socket = socket;
+    this.opened = new Promise((resolve) => {
+      socket.once('connect', resolve);
+      socket.once('close', () => resolve());
+    });
+  }
+
+  #connect(): Socket {
+    const parser = new ResponseParser((status, closes) => {
+      // The server gives some of its connections up with an answer, to hold no more than others do.
+      if (closes) this.#reconnect();
+      this.#events.onResponse(this, status);
+    });
     const onBytes = (byteLength: number, buffer: Uint8Array): boolean => {
       try {
         parser.push((buffer as Buffer).subarray(0, byteLength));
       } catch (error) {
-        fail(String(error));
+        this.#fail(socket, String(error));
       }
       return true;
     };
     const onread = { buffer: RECEIVE_BUFFER, callback: onBytes };
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
-    this.opened = new Promise((resolve) => {
-      this.#socket.once('connect', resolve);
-      this.#socket.once('close', () => resolve());
-    });
-    this.#socket.on('error', (error) => fail(error.message));
-    this.#socket.on('close', () => fail('the server closed a connection'));
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true, onread });
+    socket.on('error', (error) => this.#fail(socket, error.message));
+    socket.on('close', () => this.#fail(socket, 'the server closed a connection'));
+    return socket;
+  }
+
+  /** What is sent from now on waits until the new connection is there. */
+  #reconnect(): void {
+    const ended = this.#socket;
+    this.#socket = this.#connect();
+    ended.destroy();
+  }
+
+  #fail(socket: Socket, reason: string): void {
+    if (this.#isClosed || socket !== this.#socket) return;
+    this.close();
+    this.#events.onFailure(this, reason);
   }
 
   get localPort(): number {

@@ -6,17 +6,19 @@
 const HEAD_END = '\r\n\r\n';
 const HEAD_BYTES_MAX = 16 * 1024;
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)(?:\r\n|$)/i;
+const CLOSES = /\r\nconnection: *close(?:\r\n|$)/i;
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})/;
 
 export class ResponseParser {
-  readonly #onResponse: (status: number) => void;
+  readonly #onResponse: (status: number, closes: boolean) => void;
   /** The head so far, where it came in pieces. */
   #partialHead: Buffer | undefined;
   #status = 0;
   #bodyBytesLeft = 0;
+  #closes = false;
 
-  /** `onResponse` is called at the last byte of each response. */
-  constructor(onResponse: (status: number) => void) {
+  /** `onResponse` is called at the last byte of each response; `closes` where it ends its connection. */
+  constructor(onResponse: (status: number, closes: boolean) => void) {
     this.#onResponse = onResponse;
   }
 
@@ -58,12 +60,13 @@ export class ResponseParser {
       throw new Error(`a response without Content-Length: ${head.slice(0, 80)}`);
     }
     this.#status = status;
+    this.#closes = CLOSES.test(head);
     this.#bodyBytesLeft = Number(contentLength ?? 0);
   }
 
   #finish(): void {
     const status = this.#status;
     this.#status = 0;
-    this.#onResponse(status);
+    this.#onResponse(status, this.#closes);
   }
 }

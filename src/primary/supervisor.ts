@@ -9,6 +9,7 @@ import { Savings } from '../protocol/savings.ts';
 import { addTally, type Statistics } from '../protocol/statistics.ts';
 import type { Welcome } from '../protocol/welcome.ts';
 import type { Coherence } from './coherence/coherence.ts';
+import { evenShare } from './even-share.ts';
 import { CannotRunError } from './exit.ts';
 import type { ListeningSocket } from './listening-socket.ts';
 import { PrimaryFigures } from './primary-figures.ts';
@@ -34,6 +35,7 @@ const TAKE_ACCESS_MS = 5000;
 const EARLY_DEATH_MS = 1000;
 /** So many early deaths before the server has started mean that it cannot. */
 const EARLY_DEATHS_AT_START_MAX = 10;
+const TELL_SHARES_EVERY_MS = 1000;
 const BACK_OFF_MIN_MS = 100;
 const BACK_OFF_MAX_MS = 5000;
 
@@ -56,12 +58,14 @@ export class Supervisor {
   /** Workers that are still to be started, after the early death of another. */
   readonly #backOffs = new Set<NodeJS.Timeout>();
   #earlyDeaths = 0;
+  readonly #shares: NodeJS.Timeout;
   #isStopping = false;
   readonly #watchers = new Set<() => void>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#access = options.welcome.access;
+    this.#shares = setInterval(() => this.#tellShares(), TELL_SHARES_EVERY_MS).unref();
   }
 
   /**
@@ -172,11 +176,20 @@ export class Supervisor {
     this.#isStopping = true;
     this.#options.listening.close();
     for (const timer of this.#backOffs) clearTimeout(timer);
+    clearInterval(this.#shares);
     this.#onChange();
     for (const worker of this.#workers) worker.drain();
     const deadline = setTimeout(() => this.#killAll('the drain timeout is over'), timeoutMs);
     await this.#until(() => this.#workers.size === 0);
     clearTimeout(deadline);
+  }
+
+  /** Has those with too many connections give some up; see src/workers/surplus.ts. */
+  #tellShares(): void {
+    const ready = [...this.#workers].filter(({ isReady }) => isReady);
+    if (ready.length < 2) return;
+    const share = evenShare(ready.map(({ figures }) => figures.connectionsOpen));
+    for (const { session } of ready) session.tellShare(share);
   }
 
   #killAll(reason: string): void {

@@ -15,6 +15,8 @@ export const WORKER_COUNTS = [
   'bytesSent',
   /** Connections that were accepted. */
   'connections',
+  /** Connections that were ended, so that another worker takes the next one of their clients. */
+  'connectionsRebalanced',
   'slowRequests',
   /** Slow requests that the log says nothing of, since there were too many. */
   'slowLinesLeftOut',

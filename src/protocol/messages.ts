@@ -77,6 +77,7 @@ const FIELDS: Readonly<Record<OpcodeValue, readonly FieldCheck[]>> = {
   [Opcode.retireSegment]: [isInteger],
   [Opcode.access]: [isAccess],
   [Opcode.dropRecords]: [isBucketsOrNull],
+  [Opcode.evenShare]: [isInteger],
   [Opcode.get]: [isKey],
   [Opcode.put]: [isKey, isRecord, isCondition],
   [Opcode.delete]: [isKey, isCondition],

@@ -4,7 +4,7 @@
  */
 
 /** Grows whenever an operation changes its meaning; both ends must be of one version. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 export const Opcode = {
   // Answers, both ways.
@@ -24,6 +24,7 @@ export const Opcode = {
   retireSegment: 12,
   access: 13,
   dropRecords: 14,
+  evenShare: 15,
   // The store, from the worker.
   get: 16,
   put: 17,

@@ -23,6 +23,7 @@ import { installErrors, sendError } from './plugins/errors.ts';
 import { installGuards } from './plugins/guards.ts';
 import { installMetering } from './plugins/metering.ts';
 import { installMethods } from './plugins/methods.ts';
+import { installRebalancing } from './plugins/rebalancing.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { describeRoutes, docsRoutes } from './routes/docs.ts';
@@ -40,6 +41,7 @@ import { leaseRoutes } from './routes/v1/leases.ts';
 import { purgeRoutes } from './routes/v1/purges.ts';
 import { statsRoutes } from './routes/v1/stats.ts';
 import { touchRoutes } from './routes/v1/touch.ts';
+import { Surplus } from './surplus.ts';
 
 export type { AppDeps } from './deps.ts';
 
@@ -93,6 +95,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     uploads: deps.uploads ?? new Uploads(limits),
     inspector: new Inspector(),
     traffic: deps.traffic ?? new Traffic(),
+    surplus: deps.surplus ?? new Surplus(() => 0),
   };
   const app = createFastify(limits, deps.tls ?? null);
   installExpectations(app.server);
@@ -103,6 +106,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   installMetering(app, shared);
+  installRebalancing(app, shared);
   installErrors(app, deps.log, limits.lingerMs);
   installMethods(app, limits.lingerMs);
   installGuards(app, shared);

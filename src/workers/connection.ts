@@ -82,6 +82,19 @@ export function answerAfterEnd(server: Server): void {
   Object.assign(server, { httpAllowHalfOpen: true });
 }
 
+/**
+ * Has Node, after the last answer, end the connection in the way of RFC 9112 section 9.6: the sending side
+ * first, then, once the client had time to read the answer, the receiving side. A plain close with unread
+ * bytes would reset the connection, and the client might never see the answer.
+ */
+export function endLingering(socket: Socket, lingerMs: number): void {
+  socket.destroySoon = () => {
+    socket.end();
+    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once('close', () => clearTimeout(timer));
+  };
+}
+
 /** How often connections that became idle are looked for while the server stops. */
 const IDLE_CHECK_MS = 50;
 

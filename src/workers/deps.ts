@@ -11,6 +11,7 @@ import type { Inspector } from './json/inspector.ts';
 import type { Limits } from './limits.ts';
 import type { Traffic } from './metrics/traffic.ts';
 import type { Store } from './store/store.ts';
+import type { Surplus } from './surplus.ts';
 
 /** The logger's methods that are used here; pino's. */
 export type Log = Pick<BaseLogger, 'error' | 'warn' | 'info' | 'debug'>;
@@ -41,6 +42,8 @@ export interface AppDeps {
   readonly limits?: Partial<Limits>;
   /** The bodies that are arriving, where somebody else has to know of them too. */
   readonly uploads?: Uploads;
+  /** What this worker holds too many of; without it, it never does. */
+  readonly surplus?: Surplus;
   /** Unix milliseconds; Date.now unless a test sets the time. */
   readonly now?: () => number;
 }

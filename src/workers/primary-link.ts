@@ -40,6 +40,8 @@ export interface WorkerDuties {
   dropRecords(buckets: readonly number[] | undefined): void;
   /** The hashes of keys that were hit here, beside the primary; at most `max`. */
   takeHits(max: number): readonly number[];
+  /** How many connections each worker would hold, if all had as many. */
+  takeShare(connections: number): void;
   /** The channel has ended: the primary is gone. */
   primaryGone(): void;
 }
@@ -60,6 +62,7 @@ const NO_DUTIES: WorkerDuties = {
   takeAccess: () => undefined,
   dropRecords: () => undefined,
   takeHits: () => [],
+  takeShare: () => undefined,
   primaryGone: () => process.exit(1),
 };
 
@@ -131,6 +134,7 @@ export class PrimaryLink {
     if (opcode === Opcode.drain) this.#duties.drain();
     else if (opcode === Opcode.dropSegment) this.#duties.dropSegment(fields[0] as number);
     else if (opcode === Opcode.retireSegment) this.#duties.retireSegment(fields[0] as number);
+    else if (opcode === Opcode.evenShare) this.#duties.takeShare(fields[0] as number);
     else if (opcode === Opcode.leaseGranted) {
       this.#duties.leaseGranted(fields[0] as string, fields[1] as number, fields[2] as string);
     } else if (opcode === Opcode.leaseSettled) {

@@ -31,6 +31,7 @@ import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
 import { RecordCache } from './store/record-cache.ts';
 import { SegmentStore } from './store/segment-store.ts';
+import { Surplus } from './surplus.ts';
 
 /** Checking a large index that crashed may take minutes. */
 const STORE_OPEN_WITHIN_MS = 24 * 3_600_000;
@@ -62,6 +63,7 @@ class RunningWorker {
   readonly #measures: WorkerMeasures;
   readonly #index: ChannelIndex;
   readonly #records: RecordCache | undefined;
+  readonly #surplus = new Surplus(() => this.#measures.connectionsOpen);
   #isDraining = false;
 
   constructor(link: PrimaryLink, welcome: Welcome, log: Logger) {
@@ -105,6 +107,7 @@ class RunningWorker {
       takeAccess: (access) => this.#takeAccess(access),
       dropRecords: (buckets) => this.#records?.drop(buckets),
       takeHits: (max) => this.#records?.takeHits(max) ?? [],
+      takeShare: (share) => this.#surplus.beginRound(share, performance.now()),
       primaryGone: () => this.#orphaned(),
     });
   }
@@ -148,6 +151,7 @@ class RunningWorker {
       },
       savings: this.#savings,
       traffic: this.#measures.traffic,
+      surplus: this.#surplus,
       collectStatistics: async () => {
         return statisticsFromList(await this.#link.channel.request(Opcode.sumStatistics));
       },
@@ -223,4 +227,5 @@ const LEAVING = {
   leaseGranted: () => undefined,
   leaseSettled: () => undefined,
   takeAccess: () => undefined,
+  takeShare: () => undefined,
 };

@@ -191,12 +191,14 @@ describe("a worker's session", () => {
     session.drain();
     session.dropSegment(9);
     session.retireSegment(8);
+    session.tellShare(16);
     assert.deepEqual(await session.collect(1000), { hit: 1, miss: 2, expire: 3, delete: 4 });
     await session.sealAll(1000);
     assert.deepEqual(notices, [
       [Opcode.drain, []],
       [Opcode.dropSegment, [9]],
       [Opcode.retireSegment, [8]],
+      [Opcode.evenShare, [16]],
     ]);
   });
 

@@ -12,6 +12,7 @@ import { type AppDeps, buildApp } from '../../src/workers/app.ts';
 import type { Uploads } from '../../src/workers/body/uploads.ts';
 import type { Limits } from '../../src/workers/limits.ts';
 import { Traffic } from '../../src/workers/metrics/traffic.ts';
+import type { Surplus } from '../../src/workers/surplus.ts';
 import { received } from '../raw-http.ts';
 import { noStatistics } from '../statistics-fixture.ts';
 import { heldToDocument, servedBy } from './openapi/served.ts';
@@ -37,6 +38,7 @@ export interface FixtureOptions {
   /** Those that are needed; none are unless they are given. */
   readonly tokens?: Tokens;
   readonly tls?: TlsPair;
+  readonly surplus?: Surplus;
 }
 
 const defaults = Object.fromEntries(OPTIONS.map(({ name, default: value }) => [name, value]));
@@ -70,6 +72,7 @@ export function fixture(t: TestContext, options: FixtureOptions = {}): Fixture {
     isDraining: () => made.isDraining,
     now,
     tls: options.tls ?? null,
+    ...(options.surplus === undefined ? {} : { surplus: options.surplus }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.uploads === undefined ? {} : { uploads: options.uploads }),
   };

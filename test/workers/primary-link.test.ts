@@ -36,6 +36,7 @@ function linked(duties: Partial<WorkerDuties> = {}) {
     takeAccess: ({ tokens }) => done.push(`tokens ${tokens?.length}`),
     dropRecords: (buckets) => done.push(`records ${buckets ?? 'all'}`),
     takeHits: () => [],
+    takeShare: (connections) => done.push(`share ${connections}`),
     primaryGone: () => done.push('gone'),
     ...duties,
   });
@@ -55,17 +56,19 @@ const NOTHING_TO_DO: WorkerDuties = {
   takeAccess: () => undefined,
   dropRecords: () => undefined,
   takeHits: () => [],
+  takeShare: () => undefined,
   primaryGone: () => undefined,
 };
 
 describe('a worker', () => {
-  it('drains, drops and retires segments as it is told', async () => {
+  it('drains, drops and retires segments, and hears its share, as it is told', async () => {
     const { primary, link, done } = linked();
     primary.notify(Opcode.dropSegment, 7);
     primary.notify(Opcode.retireSegment, 8);
+    primary.notify(Opcode.evenShare, 16);
     primary.notify(Opcode.drain);
-    await eventually(() => done.length === 3);
-    assert.deepEqual(done, ['drop 7', 'retire 8', 'drain']);
+    await eventually(() => done.length === 4);
+    assert.deepEqual(done, ['drop 7', 'retire 8', 'share 16', 'drain']);
     link.channel.destroy();
   });
 

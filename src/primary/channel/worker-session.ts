@@ -187,6 +187,11 @@ export class WorkerSession implements Waiting {
     this.#channel.notify(Opcode.retireSegment, segment);
   }
 
+  /** Tells how many connections each worker would hold, if all had as many. */
+  tellShare(connections: number): void {
+    this.#channel.notify(Opcode.evenShare, connections);
+  }
+
   /** Resolves when the worker has sealed everything that it had open. */
   async sealAll(deadlineMs: number): Promise<void> {
     await this.#channel.requestWithin(deadlineMs, Opcode.sealAll);

@@ -36,6 +36,10 @@ export class WorkerMeasures {
     this.#connections.watch(server);
   }
 
+  get connectionsOpen(): number {
+    return this.#connections.open;
+  }
+
   /** All that was counted since the start, and what the process is like now. */
   take(): [Tally, ProcessFigures] {
     const { requests, overloads, timeouts } = this.#channel.counts;

@@ -7,6 +7,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { BigCacheError } from '../../protocol/errors.ts';
 import type { MissReason } from '../../protocol/miss.ts';
 import { declaredBytes } from '../body/upload.ts';
+import { endLingering } from '../connection.ts';
 import type { Log } from '../deps.ts';
 import { FaultLog } from '../metrics/fault-log.ts';
 import { sendBytes } from '../send.ts';
@@ -51,23 +52,14 @@ function leavesBodyUnread(request: IncomingMessage): boolean {
   return !request.readableEnded && (declared === undefined || declared > DRAIN_BYTES_MAX);
 }
 
-/**
- * Ends the connection after this answer, in the way of RFC 9112 section 9.6: the sending side first,
- * then, once the client had time to read the answer, the receiving side. A plain close with unread
- * bytes would reset the connection, and the client might never see why.
- */
+/** Ends the connection after this answer, so that its client sees the answer. */
 function closeLingering(
   request: IncomingMessage,
   response: ServerResponse,
   lingerMs: number,
 ): void {
-  const { socket } = request;
   response.setHeader('connection', 'close');
-  socket.destroySoon = () => {
-    socket.end();
-    const timer = setTimeout(() => socket.destroy(), lingerMs);
-    socket.once('close', () => clearTimeout(timer));
-  };
+  endLingering(request.socket, lingerMs);
 }
 
 /** What a log line says of the request that it is about. */

@@ -207,6 +207,7 @@ function connectWorker(
     takeAccess: () => undefined,
     dropRecords: (buckets) => records.drop(buckets),
     takeHits: (max) => records.takeHits(max),
+    takeShare: () => undefined,
     primaryGone: () => descriptors.closeAll(),
   });
   return { store, records, slabs, segments, damaged, die: () => link.channel.destroy() };

@@ -51,6 +51,12 @@ export const HTTP_FAMILIES: readonly Family[] = [
     'Connections that were accepted',
     ({ workers }) => workers.connections,
   ),
+  counter(
+    'bigcache_http_connections_rebalanced_total',
+    'http.connectionsRebalanced',
+    'Kept connections that were ended with their answer, since their worker held too many',
+    ({ workers }) => workers.connectionsRebalanced,
+  ),
   gauge(
     'bigcache_http_connections_open',
     'http.connectionsOpen',

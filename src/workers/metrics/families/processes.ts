@@ -127,6 +127,17 @@ const EACH: readonly Family[] = [
   ),
   labelled(
     'gauge',
+    'bigcache_worker_connections_open',
+    'processes.connectionsOpen',
+    ['process'],
+    'Connections that each worker holds',
+    ({ processes }) =>
+      processes
+        .map(({ connectionsOpen }, at) => ({ labels: [nameOf(at)], value: connectionsOpen }))
+        .slice(1),
+  ),
+  labelled(
+    'gauge',
     'bigcache_memory_bytes',
     'processes.memoryBytes',
     ['process', 'kind'],
