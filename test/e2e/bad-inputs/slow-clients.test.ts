@@ -44,12 +44,12 @@ row('59', async (t) => {
   const stalling = await listening(t, { limits: { bodyStallMs: 60, bodyCheckMs: 10 } });
   await isTimedOut(stalling, `${CHUNKED}3\r\nabc\r\n`);
 
-  // Ten bytes in each 200 ms are asked for.
-  const limits = { bodyStallMs: 5000, bodyWindowMs: 200, bodyWindowBytesMin: 10, bodyCheckMs: 10 };
+  // In each 500 ms 20 bytes are asked for: a machine that is held up sends half of them, or 30 times as many.
+  const limits = { bodyStallMs: 5000, bodyWindowMs: 500, bodyWindowBytesMin: 20, bodyCheckMs: 10 };
   const server = await listening(t, { limits });
   for (const [perPiece, isSteady] of [
     ['1\r\nx\r\n', false],
-    ['5\r\nsteps\r\n', true],
+    [`40\r\n${'steady..'.repeat(8)}\r\n`, true],
   ] as const) {
     const socket = server.connect();
     const answer = received(socket, CHUNKED);
@@ -57,7 +57,7 @@ row('59', async (t) => {
     void answer.then(() => {
       isAnswered = true;
     });
-    for (let sent = 0; sent < 15 && !isAnswered; sent++) {
+    for (let sent = 0; sent < 25 && !isAnswered; sent++) {
       socket.write(perPiece);
       await sleep(50);
     }
