@@ -17,6 +17,8 @@ export interface Results extends Measured {
   readonly connections: number;
   readonly rounds: number;
   readonly seconds: number;
+  /** Part of it was kept from an earlier run, whose setting may have been another. */
+  readonly isOfSeveralRuns?: boolean;
 }
 
 /** `earlier`, with what was measured again in the place of what it was, and the rest behind. */

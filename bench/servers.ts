@@ -34,7 +34,9 @@ export async function withServers<T>(
   work: (bench: Bench) => Promise<T>,
 ): Promise<T> {
   const parent = mkdtempSync(join(setting.directory, 'bigcache-bench-'));
-  const remove = (): void => rmSync(parent, { recursive: true, force: true });
+  // A server that was killed just now may still write a last file.
+  const remove = (): void =>
+    rmSync(parent, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.once('exit', remove);
   const servers: MeasuredServer[] = [];
   const load = new LoadGenerator();

@@ -14,7 +14,7 @@ const SETTING: Setting = {
   workers: 2,
   connections: 64,
   rounds: 5,
-  seconds: 0.4,
+  seconds: 0.3,
   directory: '/var/tmp',
   port: 0,
   profileDirectory: undefined,

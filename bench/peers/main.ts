@@ -22,8 +22,9 @@ async function resultsOf(options: PeersOptions): Promise<Results | undefined> {
   const machine = describeMachine(directory);
   const date = new Date().toISOString().slice(0, 'yyyy-mm-dd'.length);
   const resultsWith = (measured: Measured): Results => {
-    const all = kept === undefined ? measured : together(kept, measured);
-    return { date, machine, workers, connections, rounds, seconds, ...all };
+    const setting = { date, machine, workers, connections, rounds, seconds };
+    if (kept === undefined) return { ...setting, ...measured };
+    return { ...setting, ...together(kept, measured), isOfSeveralRuns: true };
   };
   // Written as it grows: a run takes long, and may be ended.
   const save = (measured: Measured): void => {

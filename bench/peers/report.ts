@@ -139,10 +139,14 @@ function notes(series: readonly Series[]): string[] {
 /** All tables, with what must be known of the run. */
 export function markdownOf(results: Results): string {
   const { machine, workers, connections, rounds, seconds, series, stalls } = results;
+  const several =
+    results.isOfSeveralRuns === true
+      ? ' That is of the last of several runs; a part of the rows comes from those before it.'
+      : '';
   const parts = [
     `${results.date}, Node ${machine.node}, ${machine.processors}, ${machine.filesystem}, load average ` +
       `${machine.loadAverage.toFixed(1)} at the start; ${workers} workers, ${connections} connections, ` +
-      `medians of ${rounds} rounds of ${seconds} s.`,
+      `medians of ${rounds} rounds of ${seconds} s.${several}`,
     targetsTable(judge(TARGETS, results)),
     serversTable(series),
     ...notes(series),
