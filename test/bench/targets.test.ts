@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SCENARIOS } from '../../bench/peers/scenarios.ts';
 import type { Measured } from '../../bench/results.ts';
-import { isKept, judge, TARGETS, type Target } from '../../bench/targets.ts';
+import { isKept, isKeptSoFar, judge, TARGETS, type Target } from '../../bench/targets.ts';
 import { SERVERS } from '../../bench/workloads.ts';
 import { serverRounds, someSeries } from './some-rounds.ts';
 
@@ -49,12 +49,16 @@ describe('a promise of the speed', () => {
     const atLeast: Target = { ...AT_MOST, sense: 'at least', limit: 13 };
     assert.equal(isKept({ target: AT_MOST, value: 1.5 }), true);
     assert.equal(isKept({ target: AT_MOST, value: 1.51 }), false);
-    assert.equal(isKept({ target: AT_MOST, value: 1.9 }, 1.3), true);
-    assert.equal(isKept({ target: AT_MOST, value: 2 }, 1.3), false);
+    assert.equal(isKeptSoFar({ target: AT_MOST, value: 1.9 }, 1.3), true);
+    assert.equal(isKeptSoFar({ target: AT_MOST, value: 2 }, 1.3), false);
     assert.equal(isKept({ target: atLeast, value: 13 }), true);
     assert.equal(isKept({ target: atLeast, value: 12.9 }), false);
-    assert.equal(isKept({ target: atLeast, value: 10.1 }, 1.3), true);
-    assert.equal(isKept({ target: atLeast, value: 9.9 }, 1.3), false);
+    assert.equal(isKeptSoFar({ target: atLeast, value: 10.1 }, 1.3), true);
+    assert.equal(isKeptSoFar({ target: atLeast, value: 9.9 }, 1.3), false);
+    const notYet = { ...AT_MOST, soFar: 2 };
+    assert.equal(isKept({ target: notYet, value: 1.9 }), false);
+    assert.equal(isKeptSoFar({ target: notYet, value: 2.6 }, 1.3), true);
+    assert.equal(isKeptSoFar({ target: notYet, value: 2.61 }, 1.3), false);
   });
 
   it('of a volume is judged by its own run', () => {
