@@ -57,7 +57,9 @@ describe('the benchmark', () => {
         // A lopsided round may be thrown away, and with it the only one.
         if (row.at(-1)?.startsWith('0 ')) continue;
         assert.equal(row.length, 13);
-        for (const cell of row) assert.match(cell, /^[a-z0-9][\w .%()+-]*$/i, row.join(' | '));
+        // Connections that live for one request may all be gone when they are counted.
+        const cells = row.filter((_, nth) => nth !== 11 || name !== 'connection-per-request');
+        for (const cell of cells) assert.match(cell, /^[a-z0-9][\w .%()+-]*$/i, row.join(' | '));
         assert.ok(Number(row[3]) > 0 && Number(row[4]) > 0, row.join(' | '));
       }
     }
