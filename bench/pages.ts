@@ -1,15 +1,13 @@
 /** Real HTML as entries: the manual of PostgreSQL, 1,169 pages of 13.8 KB in the middle. */
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { Agent, type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { PageClient } from '../test/e2e/compression/page-client.ts';
 import { ENTRIES } from './load-plan.ts';
 
 const CORPUS = process.env['BIGCACHE_CORPUS'] ?? '/usr/share/doc/postgresql-doc-15/html';
 /** That of the server. */
 const GZIP_LEVEL = 5;
-const STORING_AT_ONCE = 16;
 
 export interface Page {
   readonly name: string;
@@ -57,26 +55,10 @@ export function readPages(directory: string): Map<string, Page> {
 
 /** Stores the pages with the server at `port`; no connection to it is left. */
 export async function storePages(pages: readonly Page[], port: number): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: STORING_AT_ONCE });
-  const rest = pages.values();
-  const store = async (): Promise<void> => {
-    for (const page of rest) await storePage(page, port, agent);
-  };
+  const client = new PageClient(`http://127.0.0.1:${port}`);
   try {
-    await Promise.all(Array.from({ length: STORING_AT_ONCE }, store));
+    await client.all(pages, ({ name, plain }) => client.put(`${ENTRIES.before}${name}`, plain));
   } finally {
-    agent.destroy();
+    client.close();
   }
-}
-
-async function storePage({ name, plain }: Page, port: number, agent: Agent): Promise<void> {
-  const putting = request({
-    ...{ agent, port, host: '127.0.0.1', method: 'PUT', path: `${ENTRIES.before}${name}` },
-    headers: { 'content-type': 'text/html', 'content-length': plain.length },
-  });
-  putting.end(plain);
-  const [answer] = (await once(putting, 'response')) as [IncomingMessage];
-  const { statusCode = 0 } = answer.resume();
-  await once(answer, 'end');
-  if (statusCode >= 300) throw new Error(`the page ${name} was answered with ${statusCode}`);
 }

@@ -94,7 +94,8 @@ export class ServerChild {
   }
 }
 
-function isAccepting(address: number | string): Promise<boolean> {
+/** Whether somebody listens on the port of loopback, or on the socket at the path. */
+export function isAccepting(address: number | string): Promise<boolean> {
   return new Promise((resolve) => {
     const to =
       typeof address === 'number' ? { port: address, host: '127.0.0.1' } : { path: address };

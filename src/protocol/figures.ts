@@ -17,6 +17,8 @@ export const WORKER_COUNTS = [
   'connections',
   /** Connections that were ended, so that another worker takes the next one of their clients. */
   'connectionsRebalanced',
+  /** Connections that were closed as they came: the limit of open files allowed no more. */
+  'connectionsRefused',
   'slowRequests',
   /** Slow requests that the log says nothing of, since there were too many. */
   'slowLinesLeftOut',

@@ -1,5 +1,6 @@
 /** What memory this process takes: measured by each process for itself. */
 import { readFileSync } from 'node:fs';
+import { isOutOfDescriptors } from './descriptor-faults.ts';
 
 export interface MemoryFigures {
   readonly rssBytes: number;
@@ -8,7 +9,6 @@ export interface MemoryFigures {
   readonly externalBytes: number;
 }
 
-const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 const RSS_ANON = /^RssAnon:\s*(\d+) kB$/m;
 
 /** Node reads a file for them: where no descriptor is left for that, they are those of the last time. */
@@ -27,7 +27,7 @@ export function memoryFigures(
       externalBytes: external,
     };
   } catch (error) {
-    if (!OUT_OF_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!isOutOfDescriptors(error)) throw error;
   }
   return latest;
 }

@@ -40,9 +40,6 @@ export function blockChecksums(body: Buffer): Buffer {
  * REQUIRES: `bytes` ends at the end of a block or of the body.
  */
 export function blocksMatch(bytes: Buffer, checksums: Buffer, firstBlock: number): boolean {
-  if (bytes.length <= BLOCK_BYTES) {
-    return bytes.length === 0 || checksumMatches(bytes, checksums, firstBlock * CHECKSUM_BYTES);
-  }
   for (let from = 0; from < bytes.length; from += BLOCK_BYTES) {
     const at = (firstBlock + from / BLOCK_BYTES) * CHECKSUM_BYTES;
     if (!checksumMatches(bytes.subarray(from, from + BLOCK_BYTES), checksums, at)) return false;

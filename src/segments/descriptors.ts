@@ -4,6 +4,7 @@
  */
 import { closeSync, open } from 'node:fs';
 import { join } from 'node:path';
+import { isOutOfDescriptors } from '../protocol/descriptor-faults.ts';
 import { SegmentDamage, toStoreError } from './faults.ts';
 import { segmentFileName } from './format.ts';
 
@@ -118,8 +119,7 @@ export class Descriptors {
     try {
       return await openForReading(path);
     } catch (error) {
-      if (!OUT_OF_DESCRIPTORS.has((error as NodeJS.ErrnoException).code ?? ''))
-        throw toFault(error);
+      if (!isOutOfDescriptors(error)) throw toFault(error);
       this.closeAll();
     }
     return await openForReading(path).catch((error: unknown) => {
@@ -139,8 +139,6 @@ export class Descriptors {
     return join(this.#directory, segmentFileName(segment));
   }
 }
-
-const OUT_OF_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 
 function toFault(error: unknown): Error {
   const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';

@@ -4,7 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
+import type { WorkerCounts } from '../protocol/figures.ts';
 import type { Log } from './deps.ts';
+import { Seldom } from './metrics/seldom.ts';
 
 /** The channel, the listening socket, what Node and libuv have for themselves, and one segment written. */
 const OWN_DESCRIPTORS = 40;
@@ -42,24 +44,23 @@ export function descriptorLimit(limitsPath = '/proc/self/limits'): number | unde
   }
 }
 
-/** Closes connections beyond `connectionsMax` as they come, and says so now and then. */
+/** Closes connections beyond `connectionsMax` as they come, counts them, and says so now and then. */
 export function boundConnections(
   server: Server,
   { connectionsMax }: DescriptorRoom,
+  counts: Pick<WorkerCounts, 'connectionsRefused'>,
   log: Pick<Log, 'warn'>,
 ): void {
   if (connectionsMax === undefined) return;
   server.maxConnections = connectionsMax;
-  let toldAtMs = Number.NEGATIVE_INFINITY;
-  let closed = 0;
+  const seldom = new Seldom(TOLD_EVERY_MS);
   server.on('drop', () => {
-    closed += 1;
-    if (performance.now() - toldAtMs < TOLD_EVERY_MS) return;
-    toldAtMs = performance.now();
+    counts.connectionsRefused += 1;
+    const leftOut = seldom.pass();
+    if (leftOut === undefined) return;
     log.warn(
-      { connectionsMax, closed },
+      { connectionsMax, closed: leftOut + 1 },
       'connections were closed at once: the limit of open files allows no more (see ulimit -n)',
     );
-    closed = 0;
   });
 }

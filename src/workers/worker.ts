@@ -118,7 +118,7 @@ class RunningWorker {
     await this.#link.channel.requestWithin(STORE_OPEN_WITHIN_MS, Opcode.awaitStore);
     if (this.#isDraining) return;
     this.#measures.watch(app.server);
-    boundConnections(app.server, this.#room, this.#log);
+    boundConnections(app.server, this.#room, this.#measures.traffic.counts, this.#log);
     app.server.listen({ fd: LISTENING_FD });
     await once(app.server, 'listening');
     this.#link.channel.notify(Opcode.ready);

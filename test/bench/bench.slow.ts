@@ -1,11 +1,10 @@
 /** The whole benchmark, with numbers so small that only its working is shown. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { runBenchmark } from './run-benchmark.ts';
 
 const MAIN = fileURLToPath(new URL('../../bench/main.ts', import.meta.url));
 const TINY = [
@@ -24,17 +23,7 @@ function rowsOf(output: string, name: string): string[][] {
 
 /** Runs it with `args`; resolves with what it printed. */
 async function run(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [output, errors] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const [code] = await once(child, 'close');
+  const { code, output, errors } = await runBenchmark(MAIN, args);
   assert.equal(code, 0, errors);
   return output;
 }

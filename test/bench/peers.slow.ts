@@ -3,8 +3,6 @@
  * shown: those of a short run say nothing.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -13,6 +11,7 @@ import { availableOf } from '../../bench/peers/available.ts';
 import { PEERS, SCENARIOS } from '../../bench/peers/scenarios.ts';
 import { readResults } from '../../bench/results.ts';
 import { READ_HOT, READ_WHILE_WRITING, SERVERS, VOLUME, WRITE_NEW } from '../../bench/workloads.ts';
+import { runBenchmark } from './run-benchmark.ts';
 
 const MAIN = fileURLToPath(new URL('../../bench/peers/main.ts', import.meta.url));
 const NAMES = [READ_HOT.name, VOLUME, READ_WHILE_WRITING];
@@ -22,31 +21,6 @@ const TINY = [
   ...['--sizes', String(BODY_BYTES), '--write-bytes', '1MiB', '--write-seconds', '1'],
 ];
 
-interface Ended {
-  readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
-}
-
-async function run(
-  args: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...environment },
-  });
-  let [output, errors] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const [code] = await once(child, 'close');
-  return { code, output, errors };
-}
-
 describe('the benchmark beside peers', () => {
   it('measures each that is installed, names the others, and leaves nothing behind', async (test) => {
     // Not the directory for temporary files, which may be in memory.
@@ -54,7 +28,7 @@ describe('the benchmark beside peers', () => {
     test.after(() => rmSync(directory, { recursive: true, force: true }));
     const [json, chart] = [join(directory, 'results.json'), join(directory, 'chart.svg')];
     const files = ['--directory', directory, '--json', json, '--chart', chart];
-    const { code, output, errors } = await run([...TINY, ...files]);
+    const { code, output, errors } = await runBenchmark(MAIN, [...TINY, ...files]);
     assert.equal(code, 0, errors);
 
     const scenarios = SCENARIOS.filter(
@@ -83,7 +57,9 @@ describe('the benchmark beside peers', () => {
 
   it('starts nothing where a peer must be there and is not', async () => {
     const args = ['--require', 'all', '--only', WRITE_NEW.name];
-    const { code, output, errors } = await run(args, { BIGCACHE_BENCH_PYTHON: '/no/such/python' });
+    const { code, output, errors } = await runBenchmark(MAIN, args, {
+      BIGCACHE_BENCH_PYTHON: '/no/such/python',
+    });
     assert.equal(code, 1, output);
     assert.match(errors, /FastAPI \+ plyvel is left out. It lacks fastapi.*pip install -r/);
     assert.equal(output, '');

@@ -64,7 +64,8 @@ describe('connections beyond the room', () => {
       socket.on('error', () => undefined);
       socket.write('!');
     });
-    boundConnections(server, { segmentsMax: 24, connectionsMax: 2 }, {
+    const counts = { connectionsRefused: 0 };
+    boundConnections(server, { segmentsMax: 24, connectionsMax: 2 }, counts, {
       warn: (...line: unknown[]) => lines.push(line[0]),
     } as never);
     server.listen(0, '127.0.0.1');
@@ -78,5 +79,6 @@ describe('connections beyond the room', () => {
     for (let nth = 0; nth < 4; nth++) closed.push(await isClosed(server, (end) => ends.push(end)));
     assert.deepEqual(closed, [false, false, true, true]);
     assert.deepEqual(lines, [{ connectionsMax: 2, closed: 1 }]);
+    assert.equal(counts.connectionsRefused, 2);
   });
 });

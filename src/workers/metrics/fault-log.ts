@@ -4,6 +4,7 @@
  * Run by workers.
  */
 import type { Log } from '../deps.ts';
+import { Seldom } from './seldom.ts';
 
 /** What was refused, or cut off, for the fault. */
 export interface FaultyRequest {
@@ -15,26 +16,19 @@ const TOLD_EVERY_MS = 5000;
 
 export class FaultLog {
   readonly #log: Pick<Log, 'error'>;
-  readonly #elapsedMs: () => number;
-  #toldAtMs = Number.NEGATIVE_INFINITY;
-  #leftOut = 0;
+  readonly #seldom: Seldom;
 
-  constructor(log: Pick<Log, 'error'>, elapsedMs: () => number = () => performance.now()) {
+  constructor(log: Pick<Log, 'error'>, elapsedMs?: () => number) {
     this.#log = log;
-    this.#elapsedMs = elapsedMs;
+    this.#seldom = new Seldom(TOLD_EVERY_MS, elapsedMs);
   }
 
   /** Notes the fault behind `request`. What is left out is counted in the next line. */
   note(fault: unknown, request: FaultyRequest): void {
-    const nowMs = this.#elapsedMs();
-    if (nowMs - this.#toldAtMs < TOLD_EVERY_MS) {
-      this.#leftOut += 1;
-      return;
-    }
+    const leftOut = this.#seldom.pass();
+    if (leftOut === undefined) return;
     const { requestId, method } = request;
-    const leftOut = this.#leftOut === 0 ? {} : { leftOut: this.#leftOut };
-    this.#log.error({ err: fault, requestId, method, ...leftOut }, 'a request met a fault');
-    this.#toldAtMs = nowMs;
-    this.#leftOut = 0;
+    const more = leftOut === 0 ? {} : { leftOut };
+    this.#log.error({ err: fault, requestId, method, ...more }, 'a request met a fault');
   }
 }

@@ -7,8 +7,8 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { isAccepting, portFor } from '../../../bench/server-child.ts';
 import { eventually } from '../../eventually.ts';
 import { hasProgram } from '../server-process.ts';
 
@@ -62,7 +62,7 @@ export class NginxProcess {
     options: NginxOptions,
   ): Promise<NginxProcess> {
     assert.ok(hasProgram('nginx'), 'nginx is installed; see scripts/ci-slow.sh');
-    const nginx = new NginxProcess(directory, await freePort());
+    const nginx = new NginxProcess(directory, await portFor(0));
     await nginx.#configure(options);
     test.after(() => nginx.end());
     await nginx.#run();
@@ -111,7 +111,7 @@ export class NginxProcess {
     child.stderr.on('data', (chunk: Buffer) => {
       this.#stderr += chunk.toString();
     });
-    await eventually(async () => child.exitCode !== null || (await accepts(this.port)), 10_000);
+    await eventually(async () => child.exitCode !== null || (await isAccepting(this.port)), 10_000);
     assert.equal(child.exitCode, null, `nginx runs: ${this.#stderr}`);
   }
 }
@@ -119,23 +119,4 @@ export class NginxProcess {
 function replacedOnce(text: string, from: string, to: string): string {
   assert.equal(text.split(from).length, 2, `the example has "${from}" once`);
   return text.replace(from, to);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }

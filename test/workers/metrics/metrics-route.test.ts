@@ -105,7 +105,7 @@ test('reads are told apart: hit, stale, miss, expired', async (t) => {
   assert.deepEqual(['hit', 'stale', 'miss', 'expired'].map(reads), [2, 1, 1, 1]);
 });
 
-test('a read in a batch counts as any other, stale or not', async (t) => {
+test('a read in a batch counts like all others, stale or not', async (t) => {
   const clock = { nowMs: 1_700_000_000_000 };
   const made = fixture(t, { now: () => clock.nowMs });
   const headers = { 'cache-control': 'max-age=10, stale-while-revalidate=10' };

@@ -119,15 +119,20 @@ const ODD_ENDS = [
 /** Text as a component of a target; what is no text of Unicode is left out of it. */
 const escaped = (one: string): string => encodeURIComponent(Buffer.from(one).toString());
 
-function endFor({ name, example }: Parameter): fc.Arbitrary<string> {
+function endFor({ name, example }: Parameter, operation: Operation): fc.Arbitrary<string> {
   const shown = typeof example === 'string' ? [example] : [];
+  const known = name === 'id' ? '{id}' : endsLease(operation) ? '{leased}' : undefined;
   return fc.oneof(
-    { weight: 6, arbitrary: name === 'id' ? fc.constant('{id}') : text.map(encodeURI) },
+    { weight: 6, arbitrary: known === undefined ? text.map(encodeURI) : fc.constant(known) },
     { weight: 2, arbitrary: fc.constantFrom('a', ...shown) },
     { weight: 1, arbitrary: fc.constantFrom(...ODD_ENDS) },
     { weight: 1, arbitrary: oddText.map(escaped) },
   );
 }
+
+/** Whether an operation is for who holds the lease of a key; such a key is not found by chance. */
+const endsLease = ({ parameters = [] }: Operation): boolean =>
+  parameters.some(({ name, required }) => name === 'cache-lease-token' && required === true);
 
 function queryFor(parameters: readonly Parameter[]): fc.Arbitrary<string> {
   const parts = parameters.map(({ name, schema }) =>
@@ -151,7 +156,7 @@ function targetFor(path: string, operation: Operation): fc.Arbitrary<string> {
   const mount = mountOf(path) ?? path;
   const query = queryFor(parameters.filter((one) => one.in === 'query'));
   return fc
-    .tuple(end === undefined ? fc.constant('') : endFor(end), query)
+    .tuple(end === undefined ? fc.constant('') : endFor(end, operation), query)
     .map(([rest, asked]) => mount + rest + asked);
 }
 

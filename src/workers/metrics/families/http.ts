@@ -57,6 +57,12 @@ export const HTTP_FAMILIES: readonly Family[] = [
     'Kept connections that were ended with their answer, since their worker held too many',
     ({ workers }) => workers.connectionsRebalanced,
   ),
+  counter(
+    'bigcache_http_connections_refused_total',
+    'http.connectionsRefused',
+    'Connections that were closed as they came, since the limit of open files allows no more',
+    ({ workers }) => workers.connectionsRefused,
+  ),
   gauge(
     'bigcache_http_connections_open',
     'http.connectionsOpen',

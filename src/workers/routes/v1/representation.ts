@@ -38,23 +38,10 @@ export interface Asked {
   readonly csp: string;
 }
 
-type Tagged = Pick<EntryRecord, 'etag' | 'contentEncoding' | 'checksums'>;
-
-/** The tags by which conditions know the current version: of its plain form, then of its encoded one. */
-export function tagsOf(record: Tagged): readonly EntityTag[] {
-  if (record.etag === null) return [];
-  const plain = plainTag(record.etag);
-  return record.contentEncoding === null ? [plain] : [plain, encodedTagOf(record) ?? plain];
-}
-
-function encodedTagOf({ etag, contentEncoding, checksums }: Tagged): EntityTag | undefined {
-  if (etag === null || contentEncoding === null) return undefined;
-  return encodedTag(etag, contentEncoding, checksums);
-}
-
 /** What answers say of one version, whenever it is asked for. */
 interface VersionTexts {
   readonly plainTag: EntityTag | undefined;
+  /** Undefined where it is stored plain. */
   readonly encodedTag: EntityTag | undefined;
   readonly lastModified: string;
 }
@@ -65,13 +52,21 @@ const textsByRecord = new WeakMap<EntryRecord, VersionTexts>();
 function textsOf(record: EntryRecord): VersionTexts {
   const known = textsByRecord.get(record);
   if (known !== undefined) return known;
+  const { etag, contentEncoding, checksums, storedAtMs } = record;
+  const isEncoded = etag !== null && contentEncoding !== null;
   const texts = {
-    plainTag: record.etag === null ? undefined : plainTag(record.etag),
-    encodedTag: encodedTagOf(record),
-    lastModified: new Date(record.storedAtMs).toUTCString(),
+    plainTag: etag === null ? undefined : plainTag(etag),
+    encodedTag: isEncoded ? encodedTag(etag, contentEncoding, checksums) : undefined,
+    lastModified: new Date(storedAtMs).toUTCString(),
   };
   textsByRecord.set(record, texts);
   return texts;
+}
+
+/** The tags by which conditions know the current version: of its plain form, then of its encoded one. */
+export function tagsOf(record: EntryRecord): readonly EntityTag[] {
+  const { plainTag: plain, encodedTag: encoded } = textsOf(record);
+  return [plain, encoded].filter((tag) => tag !== undefined);
 }
 
 /** One form of an entry: what RFC 9110 section 3.2 calls the selected representation. */
@@ -79,6 +74,7 @@ interface Form {
   readonly encoded: boolean;
   readonly byteLength: number;
   readonly tag: EntityTag | undefined;
+  readonly lastModified: string;
 }
 
 /**
@@ -86,18 +82,18 @@ interface Form {
  * If-Range, gets that: everybody takes it.
  */
 function formOf(headers: IncomingHttpHeaders, record: EntryRecord): Form {
-  const encoded = isShownEncoded(headers, record) && !goesOnPlain(headers, record);
-  const texts = textsOf(record);
+  const { plainTag: plain, encodedTag: asStored, lastModified } = textsOf(record);
+  const encoded = isShownEncoded(headers, record) && !goesOnPlain(headers, plain);
   return encoded
-    ? { encoded, byteLength: record.storedBytes, tag: texts.encodedTag }
-    : { encoded, byteLength: record.plainBytes, tag: texts.plainTag };
+    ? { encoded, byteLength: record.storedBytes, tag: asStored, lastModified }
+    : { encoded, byteLength: record.plainBytes, tag: plain, lastModified };
 }
 
-function goesOnPlain(headers: IncomingHttpHeaders, record: EntryRecord): boolean {
+function goesOnPlain(headers: IncomingHttpHeaders, plain: EntityTag | undefined): boolean {
   const ifRange = ifRangeOf(headers);
   // RFC 9110 section 13.1.5: without a Range it says nothing.
   if (ifRange === undefined || headers.range === undefined) return false;
-  return record.etag !== null && ifRange.trim() === textsOf(record).plainTag;
+  return ifRange.trim() === plain;
 }
 
 /** The tags of the version that a request may name; only those of the form where it names none. */
@@ -156,10 +152,10 @@ function ifRangeOf(headers: IncomingHttpHeaders): string | undefined {
 function addCacheHeaders(
   headers: OutgoingHttpHeaders,
   record: EntryRecord,
-  { tag }: Form,
+  { tag, lastModified }: Form,
   nowMs: number,
 ): void {
-  headers['last-modified'] = textsOf(record).lastModified;
+  headers['last-modified'] = lastModified;
   headers['age'] = String(ageSeconds(record, nowMs));
   headers['vary'] = 'Accept-Encoding';
   headers['cache-status'] = hitStatus(record, nowMs);
