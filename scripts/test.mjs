@@ -1,6 +1,6 @@
 // `npm test`: runs every *.test.ts under test/ with node:test through tsx. `--slow` runs the *.slow.ts
-// suites instead, one at a time, and `--long` the *.long.ts suites; file names given as arguments run
-// only those.
+// suites instead, those one at a time that measure something, and `--long` the *.long.ts suites; file names
+// given as arguments run only those.
 //
 // Starting a process costs more than most unit tests, so a folder of them is run in one.
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,6 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
 const kind = args.includes('--long') ? 'long' : args.includes('--slow') ? 'slow' : 'test';
 const suffix = `.${kind}.ts`;
-const concurrency = kind === 'test' ? 2 : 1;
 /** A test that hangs fails, instead of holding up all that come after it. */
 const timeoutMs = kind === 'test' ? 180_000 : 3_600_000;
 /** Folders whose tests start no process and change nothing that others in their process would see. */
@@ -37,6 +36,24 @@ const TOGETHER = [
   'test/workers/openapi',
   'test/workers/store',
   'test/workers/v1',
+];
+
+/** Slow suites that judge no time and need not many operations: two of them run at once. */
+const UNTIMED = [
+  'test/damage/damage.slow.ts',
+  'test/e2e/backup/backup.slow.ts',
+  'test/e2e/bad-inputs/disk-full.slow.ts',
+  'test/e2e/compression/real-clients.slow.ts',
+  'test/e2e/corpus.slow.ts',
+  'test/e2e/counters.slow.ts',
+  'test/e2e/faults/clock.slow.ts',
+  'test/e2e/faults/failing-disk.slow.ts',
+  'test/e2e/import/import.slow.ts',
+  'test/e2e/nginx/nginx.slow.ts',
+  'test/e2e/openapi/generated.slow.ts',
+  'test/e2e/power-loss/power-loss.slow.ts',
+  'test/fuzz/http-bytes.slow.ts',
+  'test/workers/openapi/generated.slow.ts',
 ];
 
 const named = args.filter((arg) => !arg.startsWith('--'));
@@ -67,22 +84,29 @@ function grouped(scratch) {
   return [...groups, ...alone];
 }
 
+/** Runs these files, so many at once; answers whether all passed. */
+function passes(chosen, concurrency) {
+  if (chosen.length === 0) return true;
+  const flags = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
+  const command = ['--import', 'tsx', '--test', ...flags, ...chosen];
+  return spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+function passAll(scratch) {
+  if (kind === 'test') return passes(grouped(scratch), 2);
+  const isUntimed = (file) => UNTIMED.includes(file);
+  const together = passes(files.filter(isUntimed), 2);
+  const alone = passes(
+    files.filter((file) => !isUntimed(file)),
+    1,
+  );
+  return together && alone;
+}
+
 mkdirSync(`${root}node_modules/.cache`, { recursive: true });
 const scratch = mkdtempSync(`${root}node_modules/.cache/bigcache-tests-`);
 try {
-  const run = spawnSync(
-    process.execPath,
-    [
-      '--import',
-      'tsx',
-      '--test',
-      `--test-concurrency=${concurrency}`,
-      `--test-timeout=${timeoutMs}`,
-      ...(kind === 'test' ? grouped(scratch) : files),
-    ],
-    { cwd: root, stdio: 'inherit' },
-  );
-  process.exitCode = run.status ?? 1;
+  process.exitCode = passAll(scratch) ? 0 : 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
