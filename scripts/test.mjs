@@ -46,6 +46,7 @@ const UNTIMED = [
   'test/e2e/compression/real-clients.slow.ts',
   'test/e2e/corpus.slow.ts',
   'test/e2e/counters.slow.ts',
+  'test/e2e/faults/bad-company.slow.ts',
   'test/e2e/faults/clock.slow.ts',
   'test/e2e/faults/failing-disk.slow.ts',
   'test/e2e/import/import.slow.ts',

@@ -97,6 +97,13 @@ export async function withstands(t: TestContext, run: FaultyRun): Promise<FaultF
   return figures;
 }
 
+/** The directory of the store of a server that `withstands` has started. */
+export function storeOf({ child: { spawnargs } }: ServerProcess): string {
+  const path = spawnargs[spawnargs.indexOf('--db-path') + 1];
+  assert.ok(path !== undefined);
+  return path;
+}
+
 /** Whether all workers are there, and the server says that it takes writes. */
 async function isWhole(server: ServerProcess): Promise<boolean> {
   if (server.workerPids.length < WORKERS) return false;
