@@ -70,9 +70,9 @@ const HOT = READ_HOT.name;
 export const TARGETS: readonly Target[] = [
   atMost(HOT, KIB, 'cpuUsPerRequest', bigcache, 1.35, bare),
   atMost(HOT, KIB, 'cpuUsPerRequest', withoutHeldRecords, 2.3, bare),
-  atMost(HOT, 32 * KIB, 'cpuUsPerRequest', bigcache, 1.5, bare, 1.85),
-  atMost(HOT, 32 * KIB, 'cpuUsPerRequest', withoutHeldRecords, 2.2, bare),
-  atMost(PAGES_GZIP.name, undefined, 'cpuUsPerRequest', bigcache, 1.5, bare, 2),
+  atMost(HOT, 32 * KIB, 'cpuUsPerRequest', bigcache, 1.5, bare),
+  atMost(HOT, 32 * KIB, 'cpuUsPerRequest', withoutHeldRecords, 2.2, bare, 2.45),
+  atMost(PAGES_GZIP.name, undefined, 'cpuUsPerRequest', bigcache, 1.5, bare),
   rateAtLeast(HOT, KIB, bigcache, 15, fastapi),
   rateAtLeast(HOT, 32 * KIB, bigcache, 20, fastapi),
   rateAtLeast(HOT, KIB, bigcache, 1.5, webdis),
@@ -81,7 +81,7 @@ export const TARGETS: readonly Target[] = [
   rateAtLeast(WRITE_NEW.name, 32 * KIB, uncompressed, 8, fastapi),
   atMost(VOLUME, 32 * KIB, 'writtenPerByte', uncompressed, 1.1),
   atMost(VOLUME, 32 * KIB, 'stallMs', uncompressed, 100),
-  atMost(CONNECTION_PER_REQUEST.name, KIB, 'cpuUsPerRequest', bigcache, 1.3, bare, 1.8),
+  atMost(CONNECTION_PER_REQUEST.name, KIB, 'cpuUsPerRequest', bigcache, 1.3, bare, 1.5),
   atMost(READ_WHILE_WRITING, 32 * KIB, 'p99Ms', SERVERS.writing, 3, SERVERS.idle),
 ];
 

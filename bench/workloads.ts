@@ -56,6 +56,7 @@ export const READ_WHILE_WRITING = 'read-while-writing';
 export const SERVERS = {
   bigcache: 'bigcache',
   withoutHeldRecords: 'bigcache, no held records',
+  withoutHotBodies: 'bigcache, no hot bodies',
   uncompressed: 'bigcache, uncompressed',
   idle: 'bigcache, nothing written',
   writing: 'bigcache, half speed writes',

@@ -50,4 +50,6 @@ function variant(name: string, ...options: readonly string[]): Peer {
 export const BIGCACHE = variant(SERVERS.bigcache);
 /** Each hit asks the primary. */
 export const WITHOUT_HELD_RECORDS = variant(SERVERS.withoutHeldRecords, '--record-cache', 'off');
+/** Each hit of more than 1 KiB reads its body from the page cache. */
+export const WITHOUT_HOT_BODIES = variant(SERVERS.withoutHotBodies, '--body-cache', 'off');
 export const UNCOMPRESSED = variant(SERVERS.uncompressed, '--compression', 'off');

@@ -17,7 +17,7 @@ import {
   WRITE_NEW,
 } from '../workloads.ts';
 import { BARE } from './bare.ts';
-import { BIGCACHE, UNCOMPRESSED, WITHOUT_HELD_RECORDS } from './bigcache.ts';
+import { BIGCACHE, UNCOMPRESSED, WITHOUT_HELD_RECORDS, WITHOUT_HOT_BODIES } from './bigcache.ts';
 import { FASTAPI, PLAIN_FASTAPI } from './fastapi.ts';
 import { NGINX } from './nginx.ts';
 import type { Peer } from './peer.ts';
@@ -28,6 +28,7 @@ const KIB = 1024;
 export const PEERS: readonly Peer[] = [
   BIGCACHE,
   WITHOUT_HELD_RECORDS,
+  WITHOUT_HOT_BODIES,
   UNCOMPRESSED,
   BARE,
   FASTAPI,
@@ -66,7 +67,7 @@ function rounds(workload: Workload, bodyBytes: number, peers: readonly Peer[]): 
 
 function pages(workload: Workload): Scenario {
   return {
-    ...rounds(workload, 0, [BIGCACHE, BARE, NGINX]),
+    ...rounds(workload, 0, [BIGCACHE, WITHOUT_HOT_BODIES, BARE, NGINX]),
     missing: missingPages,
     run: async (setting, present) => {
       const all = findPages();
@@ -105,7 +106,7 @@ const ALL_THAT_WRITE = [BIGCACHE, UNCOMPRESSED, BARE, FASTAPI];
 
 export const SCENARIOS: readonly Scenario[] = [
   rounds(READ_HOT, KIB, ALL_THAT_READ),
-  rounds(READ_HOT, 32 * KIB, ALL_THAT_READ),
+  rounds(READ_HOT, 32 * KIB, [...ALL_THAT_READ, WITHOUT_HOT_BODIES]),
   pages(PAGES_GZIP),
   pages(PAGES_PLAIN),
   rounds(WRITE_NEW, 32 * KIB, ALL_THAT_WRITE),

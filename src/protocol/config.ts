@@ -48,6 +48,8 @@ export interface Config {
   readonly compression: boolean;
   /** What each worker may hold of records that it has served lately; 0 for none. */
   readonly recordCacheBytes: number;
+  /** What each worker may hold of bodies that are asked for again and again, beside their records; 0 for none. */
+  readonly bodyCacheBytes: number;
   /** Empty where nobody needs a token. */
   readonly tokenFilePath: string;
   readonly allowUnprotected: boolean;
@@ -228,6 +230,16 @@ export const OPTIONS: readonly OptionSpec[] = [
     min: 64 * KiB,
     max: 4 * GiB,
     help: 'memory of each worker for records that it served lately, so that hits need no message',
+  },
+  {
+    name: 'bodyCacheBytes',
+    flag: 'body-cache',
+    type: 'size',
+    zero: 'off',
+    default: 32 * MiB,
+    min: 64 * KiB,
+    max: 4 * GiB,
+    help: 'memory of each worker for bodies that are asked for again and again; needs --record-cache',
   },
   {
     name: 'tokenFilePath',

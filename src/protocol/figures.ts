@@ -50,6 +50,8 @@ export const PROCESS_FIGURES = [
   'channelUnsentBytes',
   'heldRecords',
   'heldRecordBytes',
+  /** Of hot bodies, beside the records and short bodies that the last figure counts. */
+  'heldBodyBytes',
 ] as const;
 export type ProcessFigures = Figures<(typeof PROCESS_FIGURES)[number]>;
 

@@ -20,6 +20,7 @@ import {
 } from './checksum.ts';
 import type { Descriptor, Descriptors } from './descriptors.ts';
 import { SegmentDamage, toStoreError } from './faults.ts';
+import { ReadPace } from './read-pace.ts';
 import type { Slab, SlabPool } from './slabs.ts';
 import type { WarmSet } from './warm-set.ts';
 
@@ -28,6 +29,8 @@ export type { BodyContent, BodyFraming, ByteRange };
 /** Bodies up to this size are read whole; 16 blocks, whose checksums stand in the record. */
 export const WHOLE_BODY_BYTES_MAX = INLINE_BLOCKS_MAX * BLOCK_BYTES;
 const PIECE_BYTES = 4 * BLOCK_BYTES;
+/** A longer body that was not just touched may take many reads of the disk: it is left to the pool. */
+const UNTOUCHED_BYTES_MAX = BLOCK_BYTES;
 
 /** Offsets in a shared segment are below this; a body in a segment of its own is near its begin. */
 const OFFSETS = 2 ** 29;
@@ -47,8 +50,16 @@ export class BodyReader {
   readonly #descriptors: Descriptors;
   readonly #slabs: SlabPool;
   readonly #warm: WarmSet<number>;
+  readonly #pace: ReadPace;
 
-  constructor(descriptors: Descriptors, slabs: SlabPool, warm: WarmSet<number>) {
+  /** `warm` are bodies that are surely in memory, `pace` judges whether others are. */
+  constructor(
+    descriptors: Descriptors,
+    slabs: SlabPool,
+    warm: WarmSet<number>,
+    pace: ReadPace = new ReadPace(),
+  ) {
+    this.#pace = pace;
     this.#descriptors = descriptors;
     this.#slabs = slabs;
     this.#warm = warm;
@@ -60,21 +71,24 @@ export class BodyReader {
    */
   async open(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     if (place.storedBytes > WHOLE_BODY_BYTES_MAX) return this.#stream(place, framing);
-    return this.openWarm(place, framing) ?? this.#openCold(place, framing);
+    return this.openAtOnce(place, framing) ?? this.#openCold(place, framing);
   }
 
-  /** `open` without waiting, for a body that is surely in the page cache; else undefined. */
-  openWarm(place: BodyPlace, framing: BodyFraming): BodyContent | undefined {
+  /** `open` without waiting, for a body that is in the page cache by all appearances; else undefined. */
+  openAtOnce(place: BodyPlace, framing: BodyFraming): BodyContent | undefined {
     // It came in the buffer of a frame, which it must not keep alive.
     if (place.inlineBody !== undefined)
       return memoryContent(Buffer.from(place.inlineBody), framing);
-    if (place.storedBytes > WHOLE_BODY_BYTES_MAX || !this.#warm.has(warmItem(place.pointer)))
-      return undefined;
+    const isWarm = this.#warm.has(warmItem(place.pointer));
+    if (!this.#mayReadAtOnce(place, isWarm)) return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
     if (descriptor === undefined) return undefined;
     const content = new WholeBody(this.#slabs, place, framing);
+    const { body } = content;
+    const read = (): void => readAtOnce(descriptor.fd, body, place.pointer.offset);
     try {
-      readWarm(descriptor.fd, content.body, place.pointer.offset);
+      if (isWarm) read();
+      else this.#pace.atOnce(read);
       return this.#verified(content, place);
     } catch (error) {
       content.release();
@@ -82,6 +96,16 @@ export class BodyReader {
     } finally {
       descriptor.release();
     }
+  }
+
+  /** The same of a body that is in memory already, as it is stored. It is not written into. */
+  openHeld(body: Buffer, framing: BodyFraming): BodyContent {
+    const { prologue, epilogue, range } = framing;
+    const isAlone = range !== undefined || prologue.length + epilogue.length === 0;
+    if (isAlone) return memoryContent(body, framing);
+    const content = new WholeBody(this.#slabs, { storedBytes: body.length }, framing);
+    body.copy(content.body);
+    return content;
   }
 
   async #openCold(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
@@ -96,6 +120,11 @@ export class BodyReader {
     } finally {
       descriptor.release();
     }
+  }
+
+  #mayReadAtOnce({ storedBytes }: BodyPlace, isWarm: boolean): boolean {
+    if (isWarm) return storedBytes <= WHOLE_BODY_BYTES_MAX;
+    return storedBytes <= UNTOUCHED_BYTES_MAX && this.#pace.isOpen;
   }
 
   #verified(content: WholeBody, place: BodyPlace): BodyContent {
@@ -128,7 +157,11 @@ class WholeBody implements BodyContent {
   readonly body: Buffer;
   readonly #slab: Slab;
 
-  constructor(slabs: SlabPool, { storedBytes }: BodyPlace, framing: BodyFraming) {
+  constructor(
+    slabs: SlabPool,
+    { storedBytes }: Pick<BodyPlace, 'storedBytes'>,
+    framing: BodyFraming,
+  ) {
     const { prologue, epilogue, range } = framing;
     const length = prologue.length + storedBytes + epilogue.length;
     this.#slab = slabs.take(length);
@@ -241,7 +274,7 @@ class StreamedBody implements BodyContent {
   }
 }
 
-function readWarm(fd: number, into: Buffer, at: number): void {
+function readAtOnce(fd: number, into: Buffer, at: number): void {
   try {
     for (let done = 0; done < into.length; ) {
       const bytes = readSync(fd, into, done, into.length - done, at + done);

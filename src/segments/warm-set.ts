@@ -1,7 +1,7 @@
 /**
  * What was touched within the last minute, in bounded memory. Whatever was just read or written is in
  * the page cache, where a synchronous read costs 1 to 3 us and one through the thread pool 25 to 50 us
- * (docs/decisions/warm-reads.md); anything else may have to wait for the disk, off the event loop.
+ * (docs/decisions/warm-reads.md); anything else may have to wait for the disk (read-pace.ts).
  */
 
 /** An item counts as warm for one to two of these. */

@@ -125,9 +125,13 @@ const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddre
  */
 export function cutSilentOnClose(app: FastifyInstance): void {
   const sockets = new Set<HttpSocket>();
+  // One function for all of them: each connection would pay for a closure of its own.
+  function forget(this: Socket): void {
+    sockets.delete(this);
+  }
   const track = (socket: Socket): void => {
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    socket.on('close', forget);
   };
   const server: unknown = app.server;
   if (server instanceof HttpsServer) trackHandshakes(server, sockets, track);

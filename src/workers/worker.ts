@@ -71,8 +71,9 @@ class RunningWorker {
     this.#welcome = welcome;
     this.#log = log;
     this.#tokens = new Tokens(welcome.access.tokens);
-    const { recordCacheBytes } = welcome.config;
-    this.#records = recordCacheBytes > 0 ? new RecordCache(recordCacheBytes) : undefined;
+    const { recordCacheBytes, bodyCacheBytes } = welcome.config;
+    this.#records =
+      recordCacheBytes > 0 ? new RecordCache(recordCacheBytes, bodyCacheBytes) : undefined;
     const index = new ChannelIndex(link.channel, this.#records);
     this.#index = index;
     this.#measures = new WorkerMeasures(link.channel, this.#counters, this.#records);

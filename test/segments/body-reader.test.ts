@@ -9,6 +9,7 @@ import { BLOCK_BYTES } from '../../src/segments/checksum.ts';
 import { Descriptors } from '../../src/segments/descriptors.ts';
 import { SegmentDamage } from '../../src/segments/faults.ts';
 import { segmentFileName } from '../../src/segments/format.ts';
+import { ReadPace } from '../../src/segments/read-pace.ts';
 import { SlabPool } from '../../src/segments/slabs.ts';
 import { WarmSet } from '../../src/segments/warm-set.ts';
 import { eventually } from '../eventually.ts';
@@ -37,6 +38,7 @@ interface Stored {
 async function stored(
   test: Parameters<typeof temporaryDirectory>[0],
   body: Buffer,
+  pace?: ReadPace,
 ): Promise<Stored> {
   const directory = await temporaryDirectory(test);
   const log = newLog(directory, new TestGrants(), 4 * MiB);
@@ -47,7 +49,7 @@ async function stored(
   placed.settle(true);
   const [descriptors, slabs] = [new Descriptors(directory), new SlabPool()];
   const warm = new WarmSet<number>();
-  const reader = new BodyReader(descriptors, slabs, warm);
+  const reader = new BodyReader(descriptors, slabs, warm, pace);
   const path = join(directory, segmentFileName(placed.pointer.segment));
   return { place: placed, path, reader, slabs, descriptors, warm };
 }
@@ -91,11 +93,11 @@ describe('a body of up to 1 MiB', () => {
       const body = pattern(bodyBytes);
       const one = await stored(t, body);
       const expected = Buffer.concat([PROLOGUE, body, EPILOGUE]);
-      assert.equal(one.reader.openWarm(one.place, FRAMED), undefined, 'it is cold');
+      assert.equal(one.reader.openAtOnce(one.place, FRAMED), undefined, 'it is cold');
       const cold = await one.reader.open(one.place, FRAMED);
       assert.ok(cold.whole?.equals(expected));
       assert.equal(cold.byteLength, expected.length);
-      const warm = one.reader.openWarm(one.place, FRAMED);
+      const warm = one.reader.openAtOnce(one.place, FRAMED);
       assert.ok(warm?.whole?.equals(expected));
       assert.notEqual(warm?.whole?.buffer, cold.whole?.buffer);
       for await (const piece of cold.chunks()) assert.ok(piece.equals(expected));
@@ -107,6 +109,36 @@ describe('a body of up to 1 MiB', () => {
     });
   }
 
+  it('that was not just touched is read at once where reads are fast and it is short', async (t) => {
+    for (const [bodyBytes, isAtOnce] of [
+      [BLOCK_BYTES, true],
+      [BLOCK_BYTES + 1, false],
+    ] as const) {
+      const one = await stored(t, pattern(bodyBytes));
+      // So that its file is open.
+      (await one.descriptors.lend(one.place.pointer.segment)).release();
+      const content = one.reader.openAtOnce(one.place, BARE);
+      assert.equal(content?.whole?.equals(pattern(bodyBytes)) ?? false, isAtOnce);
+      content?.release();
+      await assertNothingIsOnLoan(one);
+    }
+  });
+
+  it('that was not just touched is left to the pool after a slow read, and is damaged as ever', async (t) => {
+    let nowMs = 0;
+    const pace = new ReadPace(() => nowMs);
+    const one = await stored(t, pattern(1000), pace);
+    (await one.descriptors.lend(one.place.pointer.segment)).release();
+    await flipByte(one.path, one.place.pointer.offset);
+    assert.throws(() => one.reader.openAtOnce(one.place, BARE), SegmentDamage);
+    pace.atOnce(() => {
+      nowMs = 20;
+    });
+    assert.equal(one.reader.openAtOnce(one.place, BARE), undefined);
+    await readsAsDamaged(one);
+    await assertNothingIsOnLoan(one);
+  });
+
   it('is damaged when any of its blocks is, and gives back what it took', async (t) => {
     const one = await stored(t, pattern(5 * BLOCK_BYTES + 100));
     for (let block = 0; block < 6; block++) {
@@ -117,7 +149,7 @@ describe('a body of up to 1 MiB', () => {
     }
     (await one.reader.open(one.place, BARE)).release();
     await flipByte(one.path, one.place.pointer.offset);
-    assert.throws(() => one.reader.openWarm(one.place, BARE), SegmentDamage);
+    assert.throws(() => one.reader.openAtOnce(one.place, BARE), SegmentDamage);
     await assertNothingIsOnLoan(one);
   });
 
@@ -126,7 +158,7 @@ describe('a body of up to 1 MiB', () => {
     truncateSync(one.path, one.place.pointer.offset + 999);
     await assert.rejects(one.reader.open(one.place, BARE), /too short/);
     one.warm.add(warmItem(one.place.pointer));
-    assert.throws(() => one.reader.openWarm(one.place, BARE), /too short/);
+    assert.throws(() => one.reader.openAtOnce(one.place, BARE), /too short/);
     await assertNothingIsOnLoan(one);
   });
 
@@ -141,7 +173,7 @@ describe('a body of up to 1 MiB', () => {
     const one = await stored(t, pattern(1000));
     (await one.reader.open(one.place, BARE)).release();
     await unlink(one.path);
-    const warm = one.reader.openWarm(one.place, BARE);
+    const warm = one.reader.openAtOnce(one.place, BARE);
     assert.ok(warm?.whole?.equals(pattern(1000)));
     warm?.release();
   });
@@ -158,7 +190,7 @@ describe('a longer body', () => {
     const bytes = await bytesOf(content);
     assert.ok(bytes.equals(Buffer.concat([PROLOGUE, body, EPILOGUE])));
     content.release();
-    assert.equal(one.reader.openWarm(one.place, BARE), undefined, 'it is never read whole');
+    assert.equal(one.reader.openAtOnce(one.place, BARE), undefined, 'it is never read whole');
     await assertNothingIsOnLoan(one);
   });
 

@@ -12,7 +12,7 @@ import type { Coherence } from '../coherence/coherence.ts';
 import type { RecordHolder } from '../coherence/handshake.ts';
 import type { Lookup } from '../store/entry-store.ts';
 import type { Waiting } from '../store/leases/lease-table.ts';
-import { type LeaseAsked, leaseCold, leaseWarm } from '../store/leases/leased-reads.ts';
+import { type LeaseAsked, leaseAtOnce, leaseCold } from '../store/leases/leased-reads.ts';
 import type { Storage } from '../store/storage.ts';
 
 /** A worker that holds records, and who has them dropped. */
@@ -67,19 +67,19 @@ export class Lookups {
       void readable.then(() => this.#answerCold(requests));
       return;
     }
-    const cold = this.#answerWarm(requests);
+    const cold = this.#answerAtOnce(requests);
     if (cold.length > 0) void this.#answerCold(cold);
   }
 
   /** Answers what can be looked up without leaving the event loop; gives the rest back. */
-  #answerWarm(requests: readonly IncomingRequest[]): IncomingRequest[] {
+  #answerAtOnce(requests: readonly IncomingRequest[]): IncomingRequest[] {
     const cold: IncomingRequest[] = [];
     for (const request of requests) {
       try {
         const key = request.fields[0] as string;
         const bucket = this.#bucketOf(key);
         const mark = this.#register(bucket);
-        const found = this.#options.storage().entries.lookUpWarm(key);
+        const found = this.#options.storage().entries.lookUpAtOnce(key);
         if (found === undefined) cold.push(request);
         else request.reply(this.#shown(bucket, found, mark));
       } catch (error) {
@@ -139,11 +139,11 @@ export class Lookups {
     try {
       if (storage.readable !== undefined) await storage.readable;
       const asked = requests.map(({ fields }) => this.#leaseAsked(fields));
-      const warm = leaseWarm(storage.entries, asked);
+      const atOnce = leaseAtOnce(storage.entries, asked);
       const cold: IncomingRequest[] = [];
       requests.forEach((request, at) => {
-        if (warm[at] === undefined) cold.push(request);
-        else request.reply(warm[at]);
+        if (atOnce[at] === undefined) cold.push(request);
+        else request.reply(atOnce[at]);
       });
       if (cold.length === 0) return;
       const coldAsked = cold.map(({ fields }) => this.#leaseAsked(fields));

@@ -5,6 +5,7 @@
 import type { Explanation } from '../../protocol/explanation.ts';
 import type { Committed } from '../../segments/entry-writer.ts';
 import type { CommitCondition } from '../../segments/guarded.ts';
+import { ReadPace } from '../../segments/read-pace.ts';
 import { WarmSet } from '../../segments/warm-set.ts';
 import { type ChangeGuard, NOBODY_HOLDS } from '../coherence/coherence.ts';
 import { type Barrier, NO_BARRIER } from './barrier.ts';
@@ -45,6 +46,8 @@ export interface EntryStoreOptions {
   readonly guard: ChangeGuard;
   /** What is remembered of entries that went, where that outlives this store. */
   readonly gone: GoneEntries;
+  /** Whether records that were not just touched are read on the event loop. */
+  readonly pace: ReadPace;
 }
 
 /** What it is made of. */
@@ -52,6 +55,7 @@ interface Loaded {
   readonly index: Index;
   readonly state: StoreState;
   readonly now: () => number;
+  readonly pace: ReadPace;
 }
 
 export class EntryStore extends StoreChanges {
@@ -61,11 +65,12 @@ export class EntryStore extends StoreChanges {
   readonly #now: () => number;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
+  readonly #pace: ReadPace;
   readonly #missed = new MissedKeys();
   readonly #judge: Judge;
   readonly listing: Listing;
 
-  private constructor({ index, state, now }: Loaded, changes: StoreChangesOptions) {
+  private constructor({ index, state, now, pace }: Loaded, changes: StoreChangesOptions) {
     super(changes);
     this.#index = index;
     this.#state = state;
@@ -74,15 +79,16 @@ export class EntryStore extends StoreChanges {
     this.#judge = new Judge(state, changes.visited);
     this.listing = new Listing(index, this.#judge, now);
     this.#warm = new WarmSet(now);
+    this.#pace = pace;
   }
 
   /** Takes over an open index: loads what is known of the store. */
   static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
     const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited, gone } = options;
-    const { guard = NOBODY_HOLDS } = options;
+    const { guard = NOBODY_HOLDS, pace = new ReadPace() } = options;
     const state = await loadState(index, lostChanges, now, gone);
     const lane = new WriteLane(index, state, now, barrier);
-    return new EntryStore({ index, state, now }, { lane, barrier, visited, guard });
+    return new EntryStore({ index, state, now, pace }, { lane, barrier, visited, guard });
   }
 
   /** Told once, when the index takes no writes any more. */
@@ -91,7 +97,7 @@ export class EntryStore extends StoreChanges {
   }
 
   /** The file of a segment is gone: what points into it counts as evicted from now on. */
-  noteLost(segment: number, cause: LossCause = 'evicted'): void {
+  override noteLost(segment: number, cause: LossCause = 'evicted'): void {
     this.#judge.lost.set(segment, cause);
   }
 
@@ -105,16 +111,23 @@ export class EntryStore extends StoreChanges {
     const records = await readRecords(this.#index, keys);
     const nowMs = this.#now();
     return keys.map((key, at) => {
-      // Long keys are rare, and a memory full of them would be large.
-      if (key.length <= WARM_KEY_LENGTH_MAX) this.#warm.add(key);
+      this.#noteWarm(key);
       return this.#look(key, records[at], nowMs);
     });
   }
 
-  /** Looks one key up at once, if its record is in memory for sure; undefined otherwise. */
-  lookUpWarm(key: string): Lookup | undefined {
-    if (!this.#warm.has(key)) return undefined;
-    return this.#look(key, readRecordSync(this.#index, key), this.#now());
+  /** Looks one key up at once, if its record is in memory by all appearances; undefined otherwise. */
+  lookUpAtOnce(key: string): Lookup | undefined {
+    if (this.#warm.has(key)) return this.lookUpSync(key);
+    if (!this.#pace.isOpen) return undefined;
+    const record = this.#pace.atOnce(() => readRecordSync(this.#index, key));
+    this.#noteWarm(key);
+    return this.#look(key, record, this.#now());
+  }
+
+  #noteWarm(key: string): void {
+    // Long keys are rare, and a memory full of them would be large.
+    if (key.length <= WARM_KEY_LENGTH_MAX) this.#warm.add(key);
   }
 
   /** Why a reader of `key` gets what it gets. */

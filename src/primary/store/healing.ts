@@ -140,14 +140,14 @@ export class Healing {
    * written down when the index takes writes again.
    */
   async #evictOldest(failed: OpenStore, room: ReopenRoom): Promise<void> {
-    const { log, guard, directory } = this.#options;
+    const { log, directory } = this.#options;
     const { entries, deadSegments } = failed;
     const givers = roomGivers(directory.segmentsPath, entries.segments.values());
     for await (const { id, records } of givers) {
       if (await room.hold()) return;
       if (entries.lost.has(id)) continue;
       await this.#nameEntriesOf(id);
-      await guard.changeAll(async () => entries.noteLost(id));
+      await entries.loseSegment(id, 'evicted');
       await deadSegments.unlink(id);
       log.warn({ segment: id, entries: records }, 'entries are evicted to make room for the index');
     }

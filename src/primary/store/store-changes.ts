@@ -41,6 +41,13 @@ export abstract class StoreChanges {
   /** Segments whose files are gone although records point into them, and why. */
   abstract get lost(): ReadonlyMap<number, LossCause>;
 
+  abstract noteLost(segment: number, cause: LossCause): void;
+
+  /** `noteLost` once no worker holds an entry of it. Rejects with DEADLINE_EXCEEDED, as every change. */
+  loseSegment(segment: number, cause: LossCause): Promise<void> {
+    return this.#guard.changeAll(async () => this.noteLost(segment, cause));
+  }
+
   /** Rejects with PRECONDITION_FAILED where `condition` does not hold. */
   delete(key: string, condition?: CommitCondition): Promise<boolean> {
     this.#visited?.clear(key);

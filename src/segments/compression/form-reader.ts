@@ -27,25 +27,37 @@ export class FormReader {
     this.#bodies = bodies;
   }
 
-  /** Opens a body; at once where it is surely in the page cache. Fails as `BodyReader.open` does. */
-  open(body: StoredBody, framing: FormFraming): BodyContent | Promise<BodyContent> {
-    if (body.contentEncoding === null) return this.#stored(body, framing);
+  /**
+   * Opens a body; at once where it is in memory by all appearances. `held` is the body as it is stored, where whoever asks
+   * has it already. Fails as `BodyReader.open` does.
+   */
+  open(body: StoredBody, framing: FormFraming, held?: Buffer): BodyContent | Promise<BodyContent> {
+    if (body.contentEncoding === null) return this.#stored(body, framing, held);
     if (framing.encoded !== true) {
-      return then(this.#stored(body, BARE), (stored) => decodedBody(stored, body, framing));
+      return then(this.#stored(body, BARE, held), (stored) => decodedBody(stored, body, framing));
     }
     const { prologue, epilogue, range } = framing;
     if (range !== undefined || prologue.length + epilogue.length === 0)
-      return this.#stored(body, framing);
-    return this.#spliced(body, new MemberSplice(prologue, epilogue));
+      return this.#stored(body, framing, held);
+    return this.#spliced(body, new MemberSplice(prologue, epilogue), held);
   }
 
-  #stored(place: BodyPlace, framing: BodyFraming): BodyContent | Promise<BodyContent> {
-    return this.#bodies.openWarm(place, framing) ?? this.#bodies.open(place, framing);
+  #stored(
+    place: BodyPlace,
+    framing: BodyFraming,
+    held: Buffer | undefined,
+  ): BodyContent | Promise<BodyContent> {
+    if (held !== undefined) return this.#bodies.openHeld(held, framing);
+    return this.#bodies.openAtOnce(place, framing) ?? this.#bodies.open(place, framing);
   }
 
-  #spliced(body: StoredBody, splice: MemberSplice): BodyContent | Promise<BodyContent> {
+  #spliced(
+    body: StoredBody,
+    splice: MemberSplice,
+    held: Buffer | undefined,
+  ): BodyContent | Promise<BodyContent> {
     const room = { prologue: splice.before, epilogue: splice.after };
-    return then(this.#stored(body, room), (content) => {
+    return then(this.#stored(body, room, held), (content) => {
       if (content.whole === undefined) {
         return new SplicedStream(content, body, splice);
       }

@@ -16,15 +16,22 @@ export class Connections {
 
   watch(server: Server): void {
     const event = server instanceof HttpsServer ? 'secureConnection' : 'connection';
+    const forget = (socket: Socket): void => this.#forget(socket);
+    // One function for all of them: each connection would pay for a closure of its own.
+    function onClose(this: Socket): void {
+      forget(this);
+    }
     server.on(event, (socket: Socket) => {
       this.#accepted += 1;
       this.#open.set(socket, 0);
-      socket.once('close', () => {
-        this.#received += socket.bytesRead;
-        this.#sent += this.#sentOver(socket);
-        this.#open.delete(socket);
-      });
+      socket.on('close', onClose);
     });
+  }
+
+  #forget(socket: Socket): void {
+    this.#received += socket.bytesRead;
+    this.#sent += this.#sentOver(socket);
+    this.#open.delete(socket);
   }
 
   get open(): number {

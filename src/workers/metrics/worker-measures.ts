@@ -11,20 +11,22 @@ import { Connections } from './connections.ts';
 import { Traffic } from './traffic.ts';
 
 /** What a worker that holds no records says of them. */
-const NOTHING_HELD = { hits: 0, size: 0, bytes: 0 };
+const NOTHING_HELD = { hits: 0, size: 0, bytes: 0, bodyBytes: 0 };
+
+type Held = Pick<RecordCache, 'hits' | 'size' | 'bytes' | 'bodyBytes'>;
 
 export class WorkerMeasures {
   readonly traffic = new Traffic();
   readonly #channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>;
   readonly #counters: Readonly<Counters>;
-  readonly #records: Pick<RecordCache, 'hits' | 'size' | 'bytes'>;
+  readonly #records: Held;
   readonly #connections = new Connections();
   readonly #loop = new EventLoopWatch();
 
   constructor(
     channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>,
     counters: Readonly<Counters>,
-    records: Pick<RecordCache, 'hits' | 'size' | 'bytes'> = NOTHING_HELD,
+    records: Held = NOTHING_HELD,
   ) {
     this.#records = records;
     this.#channel = channel;
@@ -60,6 +62,7 @@ export class WorkerMeasures {
       channelUnsentBytes: this.#channel.unsentBytes,
       heldRecords: this.#records.size,
       heldRecordBytes: this.#records.bytes,
+      heldBodyBytes: this.#records.bodyBytes,
     };
     return [this.traffic.tallyWith(this.#counters), figures];
   }

@@ -1,12 +1,11 @@
 /**
- * Reads of entries whose records the worker holds: nothing is asked of the primary, and where the body is
- * surely in memory nothing is waited for.
+ * Reads of entries whose records the worker holds: nothing is asked of the primary, and where the body is in
+ * memory by all appearances nothing is waited for.
  */
 import type { EntryRecord } from '../../protocol/record.ts';
-import { memoryContent } from '../../segments/body-content.ts';
 import type { FormReader } from '../../segments/compression/form-reader.ts';
 import { SegmentDamage } from '../../segments/faults.ts';
-import { HELD_BODY_BYTES_MAX, type HeldRecord, type RecordCache } from './record-cache.ts';
+import type { HeldRecord, RecordCache } from './record-cache.ts';
 import { isShown, NO_FRAMING, NOTHING } from './shown.ts';
 import { type Content, type Framing, type Hit, NO_BODY, type Reading } from './store.ts';
 
@@ -55,12 +54,8 @@ export class HeldReads {
     }
     const framing = reading.frame?.(record) ?? NO_FRAMING;
     if (framing === NO_BODY) {
-      this.#records.noteHit(held);
+      this.#records.noteHit(held, false);
       return { found: true, record, content: NOTHING };
-    }
-    if (held.body !== undefined) {
-      this.#records.noteHit(held);
-      return { found: true, record, content: memoryContent(held.body, framing) };
     }
     return this.#open(held, record, framing);
   }
@@ -71,10 +66,10 @@ export class HeldReads {
     framing: Framing,
   ): Hit | Promise<Hit | undefined> | undefined {
     try {
-      const opened = this.#bodies.open(record, framing);
+      const opened = this.#bodies.open(record, framing, held.body);
       if (opened instanceof Promise) return this.#opened(held, record, opened);
-      this.#keepBody(held, record, framing, opened);
-      this.#records.noteHit(held);
+      if (held.body === undefined) this.#keepBody(held, record, framing, opened);
+      this.#records.noteHit(held, true);
       return this.#hit(held.key, record, opened);
     } catch (error) {
       return this.#damaged(held, error);
@@ -88,7 +83,7 @@ export class HeldReads {
   ): Promise<Hit | undefined> {
     try {
       const content = await opened;
-      this.#records.noteHit(held);
+      this.#records.noteHit(held, true);
       return this.#hit(held.key, record, content);
     } catch (error) {
       return this.#damaged(held, error);
@@ -102,16 +97,20 @@ export class HeldReads {
     return undefined;
   }
 
-  /** A short body that is stored as it is shown stays with its record. */
+  /** A body that was read as it is stored stays with its record, where that is worth its memory. */
   #keepBody(
     held: HeldRecord,
-    { plainBytes, contentEncoding, inlineBody }: EntryRecord,
-    framing: Framing,
+    { storedBytes, contentEncoding, inlineBody }: EntryRecord,
+    { prologue, epilogue, range, encoded }: Framing,
     { whole }: Content,
   ): void {
-    if (plainBytes > HELD_BODY_BYTES_MAX || contentEncoding !== null) return;
-    if (whole === undefined || framing.range !== undefined || inlineBody !== undefined) return;
-    const from = framing.prologue.length;
-    this.#records.keepBody(held, Buffer.from(whole.subarray(from, from + plainBytes)));
+    if (whole === undefined || range !== undefined || inlineBody !== undefined) return;
+    const isBare = prologue.length + epilogue.length === 0;
+    const isAsStored = contentEncoding === null || (encoded === true && isBare);
+    if (!isAsStored || !this.#records.wantsBody(held, storedBytes)) return;
+    const from = prologue.length;
+    const body = Buffer.allocUnsafeSlow(storedBytes);
+    whole.copy(body, 0, from, from + storedBytes);
+    this.#records.keepBody(held, body);
   }
 }

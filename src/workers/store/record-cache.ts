@@ -1,15 +1,17 @@
 /**
  * The records of keys that this worker has served lately, so that a hot hit needs no message to the
  * primary. The primary knows by bucket what is held here and has it dropped before it changes
- * (docs/coherence.md), so what is found here is what the index holds.
+ * (docs/coherence.md), so what is found here is what the index holds. Bodies stay with their records: short
+ * ones always, longer ones where they are hot.
  *
  * Bounded in bytes. What was hit since the eviction last came by is passed over once (CLOCK).
  */
 import { bucketOfHash, hashKey, KEY_BUCKETS } from '../../protocol/key-hash.ts';
 import { decodeRecord, type EntryRecord } from '../../protocol/record.ts';
+import { HotBodies } from './hot-bodies.ts';
 
-/** Larger bodies stay in the page cache, once for all workers. */
-export const HELD_BODY_BYTES_MAX = 1024;
+/** A body up to this size counts as a part of its record. */
+const SHORT_BODY_BYTES_MAX = 1024;
 
 /** What an entry takes beside its key, its record and its body, about: the map, the objects. */
 const OVERHEAD_BYTES = 300;
@@ -24,9 +26,11 @@ export class HeldRecord {
   bytes: number;
   /** Whether it was hit since the eviction last came by. */
   isVisited = false;
+  /** Whether its body was shown since the eviction of hot bodies last came by. */
+  isBodyVisited = false;
   /** Whether it is among the hits that the primary has not heard of. */
   isHitNoted = false;
-  /** The stored body, where it is short and was read. */
+  /** The body as it is stored, where it is held. */
   body: Buffer | undefined;
   #encoded: Buffer | undefined;
   #record: EntryRecord | undefined;
@@ -56,6 +60,7 @@ export class HeldRecord {
 
 export class RecordCache {
   readonly #bytesMax: number;
+  readonly #hotBodies: HotBodies;
   /** In the order in which the eviction comes by. */
   readonly #held = new Map<string, HeldRecord>();
   /** Bucket -> how often it was dropped; what was taken before that is held no more. */
@@ -65,8 +70,10 @@ export class RecordCache {
   #bytes = 0;
   #hitCount = 0;
 
-  constructor(bytesMax: number) {
+  /** Records with their short bodies take `bytesMax` at most, hot bodies `bodyBytesMax`. */
+  constructor(bytesMax: number, bodyBytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#hotBodies = new HotBodies(bodyBytesMax, (held) => this.#isCurrent(held));
   }
 
   /** Records that are held, those included that were dropped and not yet met. */
@@ -78,6 +85,11 @@ export class RecordCache {
     return this.#bytes;
   }
 
+  /** Bytes of the hot bodies that are held beside the records. */
+  get bodyBytes(): number {
+    return this.#hotBodies.bytes;
+  }
+
   /** Hits since the begin. */
   get hits(): number {
     return this.#hitCount;
@@ -87,14 +99,15 @@ export class RecordCache {
   get(key: string): HeldRecord | undefined {
     const held = this.#held.get(key);
     if (held === undefined) return undefined;
-    if (held.takenAt === this.#markOf(held.hash)) return held;
+    if (this.#isCurrent(held)) return held;
     this.#remove(held);
     return undefined;
   }
 
-  /** Notes that the entry was shown out of what is held. */
-  noteHit(held: HeldRecord): void {
+  /** Notes that the entry was shown out of what is held, and whether its body was. */
+  noteHit(held: HeldRecord, isBodyShown: boolean): void {
     held.isVisited = true;
+    if (isBodyShown) held.isBodyVisited = true;
     this.#hitCount += 1;
     if (held.isHitNoted) return;
     held.isHitNoted = true;
@@ -122,9 +135,18 @@ export class RecordCache {
     return record;
   }
 
-  /** Keeps the stored body of what is held. */
+  /** Whether the body of what is held, of so many bytes as it is stored, is to be held too. */
+  wantsBody(held: HeldRecord, bytes: number): boolean {
+    return bytes <= SHORT_BODY_BYTES_MAX || this.#hotBodies.wants(held, bytes);
+  }
+
+  /** Holds the stored body of what is held. REQUIRES: nobody else writes into `body`. */
   keepBody(held: HeldRecord, body: Buffer): void {
     if (held.body !== undefined || this.#held.get(held.key) !== held) return;
+    if (body.length > SHORT_BODY_BYTES_MAX) {
+      this.#hotBodies.keep(held, body);
+      return;
+    }
     held.body = body;
     this.#grow(held, body.length, true);
   }
@@ -141,6 +163,7 @@ export class RecordCache {
     if (buckets === undefined) {
       this.#droppedOfAll += 1;
       this.#held.clear();
+      this.#hotBodies.clear();
       this.#bytes = 0;
       return;
     }
@@ -162,6 +185,10 @@ export class RecordCache {
     return (this.#dropped[bucketOfHash(hash)] as number) + this.#droppedOfAll;
   }
 
+  #isCurrent(held: HeldRecord): boolean {
+    return held.takenAt === this.#markOf(held.hash);
+  }
+
   #grow(held: HeldRecord, bytes: number, isHeldAlready = false): void {
     if (isHeldAlready) held.bytes += bytes;
     this.#bytes += bytes;
@@ -172,7 +199,7 @@ export class RecordCache {
     // Each is passed over once at most, so this ends.
     for (const [key, held] of this.#held) {
       if (this.#bytes <= this.#bytesMax) return;
-      if (held.isVisited && held.takenAt === this.#markOf(held.hash)) {
+      if (held.isVisited && this.#isCurrent(held)) {
         held.isVisited = false;
         this.#held.delete(key);
         this.#held.set(key, held);
@@ -182,6 +209,7 @@ export class RecordCache {
 
   #remove(held: HeldRecord): void {
     this.#held.delete(held.key);
+    this.#hotBodies.forget(held);
     this.#bytes -= held.bytes;
   }
 }

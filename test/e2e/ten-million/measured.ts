@@ -9,8 +9,9 @@ import { bodyOf, type Catalogue } from './catalogue.ts';
 
 const READ_EVERY_MS = 1;
 const WRITE_EVERY_MS = 5;
-const SETTLE_MS = 3000;
-const MEASURE_MS = 12_000;
+/** Turns are short and many, since what else a machine does comes and goes within seconds. */
+const SETTLE_MS = 1000;
+const MEASURE_MS = 5000;
 
 /** New entries that one turn stores at most. */
 export const NEW_PER_TURN_MAX = Math.ceil((SETTLE_MS + MEASURE_MS + 1000) / WRITE_EVERY_MS);

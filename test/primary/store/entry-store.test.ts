@@ -228,7 +228,7 @@ class History {
       const answer = found[at];
       const reason = Buffer.isBuffer(answer) ? 'readable' : missReason(answer);
       assert.equal(reason, this.#model.why(lookedUp), lookedUp);
-      assert.deepEqual(this.#store.lookUpWarm(lookedUp), answer);
+      assert.deepEqual(this.#store.lookUpAtOnce(lookedUp), answer);
       if (!Buffer.isBuffer(answer)) continue;
       const entry = this.#model.entries.get(lookedUp);
       assert.equal(versionOf(answer), entry?.version);

@@ -18,7 +18,7 @@ describe('the measures of a worker', () => {
       pendingCount: 3,
       unsentBytes: 90,
     };
-    const records = { hits: 4, size: 6, bytes: 8000 };
+    const records = { hits: 4, size: 6, bytes: 8000, bodyBytes: 30_000 };
     const measures = new WorkerMeasures(channel, counters, records);
     measures.traffic.counts.staleHits = 2;
     const [tally, figures] = measures.take();
@@ -32,6 +32,7 @@ describe('the measures of a worker', () => {
     assert.ok(counts.cpuUserUs > 0);
     assert.deepEqual([figures.channelPending, figures.channelUnsentBytes], [3, 90]);
     assert.deepEqual([counts.heldHits, figures.heldRecords, figures.heldRecordBytes], [4, 6, 8000]);
+    assert.equal(figures.heldBodyBytes, 30_000);
     assert.deepEqual(Object.keys(figures).sort(), [...PROCESS_FIGURES].sort());
     for (const name of PROCESS_FIGURES) assert.ok(isFigure(figures[name]), name);
   });

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { bucketOf, hashKey } from '../../../src/protocol/key-hash.ts';
-import { RecordCache } from '../../../src/workers/store/record-cache.ts';
+import { type HeldRecord, RecordCache } from '../../../src/workers/store/record-cache.ts';
 import { recordOf } from '../../primary/store/store-setup.ts';
 
 const MiB = 1024 * 1024;
 
 function filled(bytesMax: number, keys: readonly string[]): RecordCache {
-  const cache = new RecordCache(bytesMax);
+  const cache = new RecordCache(bytesMax, 0);
   for (const key of keys) cache.take(key, recordOf(key));
   return cache;
 }
@@ -17,17 +17,24 @@ function filled(bytesMax: number, keys: readonly string[]): RecordCache {
 const numbered = (count: number): string[] =>
   Array.from({ length: count }, (_, nth) => `page/${nth}`);
 
+/** Brings the body of what is held, if it is wanted. */
+function offer(cache: RecordCache, held: HeldRecord, bodyBytes: number): boolean {
+  if (!cache.wantsBody(held, bodyBytes)) return false;
+  cache.keepBody(held, Buffer.alloc(bodyBytes));
+  return true;
+}
+
 /** Looks a key up as a reader does. */
 function hit(cache: RecordCache, key: string): boolean {
   const held = cache.get(key);
   if (held === undefined || cache.recordOf(held) === undefined) return false;
-  cache.noteHit(held);
+  cache.noteHit(held, true);
   return true;
 }
 
 describe('the record cache', () => {
   it('gives back what it took, decoded, whatever becomes of the buffer it came in', () => {
-    const cache = new RecordCache(MiB);
+    const cache = new RecordCache(MiB, MiB);
     const encoded = recordOf('key', { tags: ['a'] });
     cache.take('key', encoded);
     encoded.fill(0);
@@ -39,7 +46,7 @@ describe('the record cache', () => {
   });
 
   it('holds the latest of a key', () => {
-    const cache = new RecordCache(MiB);
+    const cache = new RecordCache(MiB, MiB);
     cache.take('key', recordOf('key', { tags: ['old'] }));
     cache.take('key', recordOf('key', { tags: ['new'] }));
     const held = cache.get('key');
@@ -75,7 +82,7 @@ describe('the record cache', () => {
   });
 
   it('finds a damaged record missing', () => {
-    const cache = new RecordCache(MiB);
+    const cache = new RecordCache(MiB, MiB);
     const encoded = recordOf('key');
     encoded[70] = (encoded[70] ?? 0) ^ 1;
     cache.take('key', encoded);
@@ -87,7 +94,7 @@ describe('the record cache', () => {
   });
 
   it('stays within its bytes, and passes over what was hit', () => {
-    const cache = new RecordCache(64 * 1024);
+    const cache = new RecordCache(64 * 1024, 0);
     cache.take('hot', recordOf('hot'));
     for (const key of numbered(2000)) {
       assert.ok(hit(cache, 'hot'), key);
@@ -121,22 +128,24 @@ describe('the record cache', () => {
     const step = fc.tuple(fc.constantFrom(...keys), fc.nat(9));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const cache = new RecordCache(4000);
+        const cache = new RecordCache(4000, 10_000);
         for (const [key, what] of steps) {
           const held = cache.get(key);
           if (what < 4) cache.take(key, recordOf(key, { tags: Array(what).fill('tag') }));
           else if (what === 4) cache.drop([bucketOf(key)]);
           else if (what === 5 && key === 'page/0') cache.drop(undefined);
-          else if (what === 6 && held !== undefined) cache.keepBody(held, Buffer.alloc(300));
+          else if (what === 6 && held !== undefined) offer(cache, held, 300);
+          else if (what === 8 && held !== undefined) cache.keepBody(held, Buffer.alloc(3000));
           else if (what === 7 && held !== undefined) cache.remove(held);
           else hit(cache, key);
           assert.ok(cache.bytes >= 0 && cache.bytes <= 4000);
+          assert.ok(cache.bodyBytes >= 0 && cache.bodyBytes <= 10_000);
         }
         for (const key of keys) {
           const held = cache.get(key);
           if (held !== undefined) cache.remove(held);
         }
-        assert.deepEqual([cache.size, cache.bytes], [0, 0]);
+        assert.deepEqual([cache.size, cache.bytes, cache.bodyBytes], [0, 0, 0]);
       }),
     );
   });

@@ -28,6 +28,7 @@ import { noStatistics } from '../../statistics-fixture.ts';
 import { streamPair } from '../../stream-pair.ts';
 
 const RECORD_CACHE_BYTES = 1024 * 1024;
+const BODY_CACHE_BYTES = 256 * 1024;
 
 export const SILENT = pino({ level: 'silent' });
 
@@ -164,7 +165,7 @@ function connectWorker(
   { writer, now, segmentBytes, encoder }: WorkerSettings,
 ): TestWorker {
   const link = new PrimaryLink(stream);
-  const records = new RecordCache(RECORD_CACHE_BYTES);
+  const records = new RecordCache(RECORD_CACHE_BYTES, BODY_CACHE_BYTES);
   const index = new ChannelIndex(link.channel, records);
   const segments = new SegmentLog({
     directory: segmentsPath,

@@ -30,17 +30,18 @@ export type LeaseAnswer = readonly [
 ];
 
 /**
- * Answers those of `asked` that need no wait for the disk, in order; undefined for the others. Each
- * is looked up and leased in one turn, so that nothing can come in between.
+ * Answers those of `asked` whose records are in memory by all appearances, in order; undefined for the
+ * others. All are looked up before any is leased, so that one that fails takes no lease along; and in one
+ * turn, so that nothing can come in between.
  */
-export function leaseWarm(
+export function leaseAtOnce(
   entries: EntryStore,
   asked: readonly LeaseAsked[],
 ): (LeaseAnswer | undefined)[] {
-  return asked.map((one) => {
-    const miss = entries.leases.missOf(one.key);
-    const found = miss ?? entries.lookUpWarm(one.key);
-    return found === undefined ? undefined : answer(entries, one, found);
+  const found = asked.map(({ key }) => entries.leases.missOf(key) ?? entries.lookUpAtOnce(key));
+  return asked.map((one, at) => {
+    const lookup = found[at];
+    return lookup === undefined ? undefined : answer(entries, one, lookup);
   });
 }
 

@@ -34,9 +34,9 @@ export class LostSegments {
     return this.#causes.has(segment);
   }
 
-  /** From now on its entries are misses. What a search under way has passed is left to the next one. */
-  add(segment: number, cause: LossCause): void {
-    this.#options.store.noteLost(segment, cause);
+  /** From then on its entries are misses. What a search under way has passed is left to the next one. */
+  async add(segment: number, cause: LossCause): Promise<void> {
+    await this.#options.store.loseSegment(segment, cause);
     this.#causes.set(segment, cause);
   }
 

@@ -207,7 +207,7 @@ export class Reclaimer {
     // What is deleted or cleared during the copying makes it dead, and a sweep drops it: nothing is lost.
     if (outcome === 'missing' && !isNeeded(store.segments.get(stats.id))) return;
     if (outcome === 'missing' || (outcome === 'unreadable' && keep !== 'all')) {
-      lost.add(stats.id, outcome);
+      await lost.add(stats.id, outcome);
     } else if (outcome === 'no-room' && this.#mustEvict()) {
       await this.#reclaim({ stats, keep: 'nothing' });
     } else {

@@ -79,6 +79,12 @@ const RECORDS: readonly Family[] = [
     'Memory of the workers that held records take, of --record-cache each',
     (all) => sumOf(all, 'heldRecordBytes'),
   ),
+  gauge(
+    'bigcache_held_body_bytes',
+    'records.bodyBytes',
+    'Memory of the workers that hot bodies take, of --body-cache each',
+    (all) => sumOf(all, 'heldBodyBytes'),
+  ),
 ];
 
 const WORKERS: readonly Family[] = [

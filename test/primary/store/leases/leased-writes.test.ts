@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EntryStore } from '../../../../src/primary/store/entry-store.ts';
 import {
+  leaseAtOnce,
   leaseCold,
-  leaseWarm,
   StaleWindow,
 } from '../../../../src/primary/store/leases/leased-reads.ts';
 import { BigCacheError } from '../../../../src/protocol/errors.ts';
@@ -23,7 +23,7 @@ async function storeWith(test: Test) {
   test.after(async () => store.leases.close());
   const ask = async (key: string, stale: number = StaleWindow.none) => {
     const asked = [{ key, leaseMs: 10_000, stale, waiter: undefined }];
-    const [warm] = leaseWarm(store, asked);
+    const [warm] = leaseAtOnce(store, asked);
     const [found, token] = warm ?? (await leaseCold(store, asked))[0] ?? [];
     return { found, token: token ?? undefined };
   };

@@ -59,7 +59,7 @@ describe('lost segments', () => {
     const { store, lost } = await withLost(t);
     const before = await store.lookUp(['a/3']);
     assert.ok(Buffer.isBuffer(before[0]));
-    lost.add(3, 'unreadable');
+    await lost.add(3, 'unreadable');
     assert.ok(lost.has(3));
     const [after] = await store.lookUp(['a/3']);
     assert.ok(!Buffer.isBuffer(after));
