@@ -15,10 +15,18 @@ export interface FormFraming extends BodyFraming {
   readonly encoded?: boolean;
 }
 
+/** What whoever asks has of the body in memory, in the form in which it is stored. */
+export interface BodyMemory {
+  readonly body?: Buffer | undefined;
+  /** Offered what was read of it, where that was all of it; valid only during the call. */
+  offer?(stored: Buffer): void;
+}
+
 export type StoredBody = BodyPlace & Pick<EntryRecord, 'plainBytes' | 'contentEncoding'>;
 
 const EMPTY = Buffer.alloc(0);
 const BARE: BodyFraming = { prologue: EMPTY, epilogue: EMPTY };
+const NOTHING_KNOWN: BodyMemory = {};
 
 export class FormReader {
   readonly #bodies: BodyReader;
@@ -27,37 +35,45 @@ export class FormReader {
     this.#bodies = bodies;
   }
 
-  /**
-   * Opens a body; at once where it is in memory by all appearances. `held` is the body as it is stored, where whoever asks
-   * has it already. Fails as `BodyReader.open` does.
-   */
-  open(body: StoredBody, framing: FormFraming, held?: Buffer): BodyContent | Promise<BodyContent> {
-    if (body.contentEncoding === null) return this.#stored(body, framing, held);
+  /** Opens a body; at once where it is in memory by all appearances. Fails as `BodyReader.open` does. */
+  open(
+    body: StoredBody,
+    framing: FormFraming,
+    memory = NOTHING_KNOWN,
+  ): BodyContent | Promise<BodyContent> {
+    if (body.contentEncoding === null) return this.#stored(body, framing, memory);
     if (framing.encoded !== true) {
-      return then(this.#stored(body, BARE, held), (stored) => decodedBody(stored, body, framing));
+      return then(this.#stored(body, BARE, memory), (stored) => decodedBody(stored, body, framing));
     }
     const { prologue, epilogue, range } = framing;
     if (range !== undefined || prologue.length + epilogue.length === 0)
-      return this.#stored(body, framing, held);
-    return this.#spliced(body, new MemberSplice(prologue, epilogue), held);
+      return this.#stored(body, framing, memory);
+    return this.#spliced(body, new MemberSplice(prologue, epilogue), memory);
   }
 
   #stored(
     place: BodyPlace,
     framing: BodyFraming,
-    held: Buffer | undefined,
+    memory: BodyMemory,
   ): BodyContent | Promise<BodyContent> {
-    if (held !== undefined) return this.#bodies.openHeld(held, framing);
-    return this.#bodies.openAtOnce(place, framing) ?? this.#bodies.open(place, framing);
+    if (memory.body !== undefined) return this.#bodies.openHeld(memory.body, framing);
+    const opened = this.#bodies.openAtOnce(place, framing);
+    if (opened === undefined) return this.#bodies.open(place, framing);
+    const { whole } = opened;
+    if (memory.offer !== undefined && whole !== undefined && framing.range === undefined) {
+      const from = framing.prologue.length;
+      memory.offer(whole.subarray(from, from + place.storedBytes));
+    }
+    return opened;
   }
 
   #spliced(
     body: StoredBody,
     splice: MemberSplice,
-    held: Buffer | undefined,
+    memory: BodyMemory,
   ): BodyContent | Promise<BodyContent> {
     const room = { prologue: splice.before, epilogue: splice.after };
-    return then(this.#stored(body, room, held), (content) => {
+    return then(this.#stored(body, room, memory), (content) => {
       if (content.whole === undefined) {
         return new SplicedStream(content, body, splice);
       }

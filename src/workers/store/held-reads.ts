@@ -3,7 +3,7 @@
  * memory by all appearances nothing is waited for.
  */
 import type { EntryRecord } from '../../protocol/record.ts';
-import type { FormReader } from '../../segments/compression/form-reader.ts';
+import type { BodyMemory, FormReader } from '../../segments/compression/form-reader.ts';
 import { SegmentDamage } from '../../segments/faults.ts';
 import type { HeldRecord, RecordCache } from './record-cache.ts';
 import { isShown, NO_FRAMING, NOTHING } from './shown.ts';
@@ -66,9 +66,8 @@ export class HeldReads {
     framing: Framing,
   ): Hit | Promise<Hit | undefined> | undefined {
     try {
-      const opened = this.#bodies.open(record, framing, held.body);
+      const opened = this.#bodies.open(record, framing, this.#memoryOf(held, record));
       if (opened instanceof Promise) return this.#opened(held, record, opened);
-      if (held.body === undefined) this.#keepBody(held, record, framing, opened);
       this.#records.noteHit(held, true);
       return this.#hit(held.key, record, opened);
     } catch (error) {
@@ -97,20 +96,16 @@ export class HeldReads {
     return undefined;
   }
 
-  /** A body that was read as it is stored stays with its record, where that is worth its memory. */
-  #keepBody(
-    held: HeldRecord,
-    { storedBytes, contentEncoding, inlineBody }: EntryRecord,
-    { prologue, epilogue, range, encoded }: Framing,
-    { whole }: Content,
-  ): void {
-    if (whole === undefined || range !== undefined || inlineBody !== undefined) return;
-    const isBare = prologue.length + epilogue.length === 0;
-    const isAsStored = contentEncoding === null || (encoded === true && isBare);
-    if (!isAsStored || !this.#records.wantsBody(held, storedBytes)) return;
-    const from = prologue.length;
-    const body = Buffer.allocUnsafeSlow(storedBytes);
-    whole.copy(body, 0, from, from + storedBytes);
-    this.#records.keepBody(held, body);
+  /** What is held of the body; where nothing is and that is worth its memory, it is kept when it is read. */
+  #memoryOf(held: HeldRecord, { storedBytes, inlineBody }: EntryRecord): BodyMemory {
+    if (held.body !== undefined || inlineBody !== undefined) return held;
+    if (!this.#records.wantsBody(held, storedBytes)) return held;
+    return {
+      offer: (stored) => {
+        const body = Buffer.allocUnsafeSlow(stored.length);
+        stored.copy(body);
+        this.#records.keepBody(held, body);
+      },
+    };
   }
 }

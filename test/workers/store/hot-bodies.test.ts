@@ -105,8 +105,11 @@ describe('a hot entry', () => {
     return bytesOf(found.content);
   }
 
-  async function makeHot(worker: TestWorker): Promise<void> {
-    for (const _ of [1, 2, 3]) await shown(worker, { ...ALONE, encoded: true });
+  async function makeHot(
+    worker: TestWorker,
+    by: Framing = { ...ALONE, encoded: true },
+  ): Promise<void> {
+    for (const _ of [1, 2, 3]) await shown(worker, by);
     assert.ok(worker.records.bodyBytes > 0, 'its body is held');
   }
 
@@ -132,21 +135,28 @@ describe('a hot entry', () => {
     assert.deepEqual(worker.damaged, []);
   });
 
-  it('is the same encoded, encoded in a frame, and plain', async (t) => {
-    const [, worker] = await started(t, await temporaryDirectory(t), new BodyEncoder());
-    const page = pageOf(40_000);
-    await worker.store.put('page', HTML, page);
-    await makeHot(worker);
-    const framed = Buffer.concat([FRAMED.prologue, page, FRAMED.epilogue]);
-    for (const _ of [1, 2]) {
-      assertBytes(gunzipSync(await shown(worker, { ...ALONE, encoded: true })), page, 'encoded');
-      const spliced = await shown(worker, { ...FRAMED, encoded: true });
-      assertBytes(gunzipSync(spliced), framed, 'encoded in a frame');
-      assertBytes(await shown(worker, ALONE), page, 'plain');
-      assertBytes(await shown(worker, FRAMED), framed, 'plain in a frame');
-    }
-    assert.equal(worker.slabs.onLoan, 0);
-  });
+  for (const [what, by] of [
+    ['encoded', { ...ALONE, encoded: true }],
+    ['encoded in a frame', { ...FRAMED, encoded: true }],
+    ['plain', ALONE],
+    ['plain in a frame', FRAMED],
+  ] as const) {
+    it(`is the same in all its forms once it is held from being shown ${what}`, async (t) => {
+      const [, worker] = await started(t, await temporaryDirectory(t), new BodyEncoder());
+      const page = pageOf(40_000);
+      await worker.store.put('page', HTML, page);
+      await makeHot(worker, by);
+      const framed = Buffer.concat([FRAMED.prologue, page, FRAMED.epilogue]);
+      for (const _ of [1, 2]) {
+        assertBytes(gunzipSync(await shown(worker, { ...ALONE, encoded: true })), page, 'encoded');
+        const spliced = await shown(worker, { ...FRAMED, encoded: true });
+        assertBytes(gunzipSync(spliced), framed, 'encoded in a frame');
+        assertBytes(await shown(worker, ALONE), page, 'plain');
+        assertBytes(await shown(worker, FRAMED), framed, 'plain in a frame');
+      }
+      assert.equal(worker.slabs.onLoan, 0);
+    });
+  }
 
   for (const plainBytes of [300_000, 3 * MiB]) {
     it(`of ${plainBytes} bytes that gzip makes short is decoded from what is held`, async (t) => {
