@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the slow suites: real pages, a million entries, kill -9 under load, power failures, pm2, nginx,
+# Runs the slow suites: real pages, 250,000 entries, kill -9 under load, power failures, pm2, nginx,
 # the import, the Python client, the bad inputs on the newest Node, and last the speed. Installs first what
 # they need beyond Node: the pages, strace, nginx, libfaketime, Python with its packages, pm2, that Node.
 set -euo pipefail

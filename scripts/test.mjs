@@ -44,6 +44,7 @@ const UNTIMED = [
   'test/e2e/backup/backup.slow.ts',
   'test/e2e/bad-inputs/disk-full.slow.ts',
   'test/e2e/compression/real-clients.slow.ts',
+  'test/e2e/coherence/linearizable.slow.ts',
   'test/e2e/corpus.slow.ts',
   'test/e2e/counters.slow.ts',
   'test/e2e/faults/bad-company.slow.ts',

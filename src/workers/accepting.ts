@@ -8,8 +8,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Under constant traffic the quiet moment may never come. */
 const TURNS_MAX = 50;
 
+/** As Node has it. */
+interface ListeningServer extends Server {
+  readonly _handle?: { listen(backlog: number): number } | null;
+}
+
+/** Has the kernel queue no more connections: whoever comes now tries again a second later. */
+function closeQueue(server: ListeningServer): void {
+  // See listen(2); it may be called again on a socket that listens.
+  server._handle?.listen(0);
+}
+
 /** Closes the listening socket at the end of the first turn of the loop that accepted nothing. */
 export async function stopAccepting(server: Server): Promise<void> {
+  closeQueue(server);
   let hasAccepted = true;
   const note = (): void => {
     hasAccepted = true;
