@@ -81,7 +81,7 @@ export const TARGETS: readonly Target[] = [
   rateAtLeast(WRITE_NEW.name, 32 * KIB, uncompressed, 8, fastapi),
   atMost(VOLUME, 32 * KIB, 'writtenPerByte', uncompressed, 1.1),
   atMost(VOLUME, 32 * KIB, 'stallMs', uncompressed, 100),
-  atMost(CONNECTION_PER_REQUEST.name, KIB, 'cpuUsPerRequest', bigcache, 1.3, bare, 1.5),
+  atMost(CONNECTION_PER_REQUEST.name, KIB, 'cpuUsPerRequest', bigcache, 1.3, bare, 1.8),
   atMost(READ_WHILE_WRITING, 32 * KIB, 'p99Ms', SERVERS.writing, 3, SERVERS.idle),
 ];
 
