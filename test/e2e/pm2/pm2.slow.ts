@@ -130,6 +130,39 @@ describe('under pm2', () => {
     });
   }
 
+  it('is there again, with all it had acknowledged, soon after kill -9 of the primary', async (t) => {
+    const [way] = WAYS;
+    assert.ok(way !== undefined);
+    const [port, path] = [await freePort(), join(await temporaryDirectory(t), 'store')];
+    const pm2 = new Pm2(await temporaryDirectory(t), way.env(port, path));
+    t.after(async () => {
+      await pm2.call('kill');
+    });
+    await pm2.call(...way.start(port, path));
+    const url = `http://127.0.0.1:${port}`;
+    await eventually(() => isReady(url), 20_000);
+    const { pid } = await pm2.process();
+    const traffic = new Traffic(port);
+    await sleep(1000);
+    const killedAtMs = performance.now();
+    process.kill(pid, 'SIGKILL');
+    await eventually(async () => !isAlive(pid) && (await isReady(url)), 20_000);
+    const readyMs = performance.now() - killedAtMs;
+    const second = await pm2.process();
+    await eventually(async () => (await workersOf(second.pid)).length === 4, 5000);
+    const wholeMs = performance.now() - killedAtMs;
+    await sleep(500);
+    await traffic.stop();
+    const lost = await traffic.lostAmongAcknowledged();
+    t.diagnostic(
+      `kill -9 of the primary: ready after ${readyMs.toFixed(0)} ms, all workers after ` +
+        `${wholeMs.toFixed(0)} ms; ${traffic.outcomes.answered} answered, ${lost.length} lost`,
+    );
+    assert.deepEqual(lost, []);
+    // 5 s are promised, for a machine that has nothing else to do.
+    assert.ok(wholeMs < 10_000, `it took ${wholeMs} ms`);
+  });
+
   it('refuses to run in its cluster mode, and says what to do', async (t) => {
     const home = await temporaryDirectory(t);
     const path = join(await temporaryDirectory(t), 'store');

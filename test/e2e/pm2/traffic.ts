@@ -42,6 +42,7 @@ const BODY = Buffer.alloc(20_000, 'x');
 export class Traffic {
   readonly outcomes = newOutcomes();
   readonly #port: number;
+  readonly #acknowledged: string[] = [];
   #isStopped = false;
   readonly #clients: Promise<void>[];
 
@@ -82,6 +83,16 @@ export class Traffic {
     return accepted;
   }
 
+  /** The paths of writes that were acknowledged and are not there. */
+  async lostAmongAcknowledged(): Promise<string[]> {
+    const lost: string[] = [];
+    for (const path of this.#acknowledged) {
+      const { status } = await fetch(`http://127.0.0.1:${this.#port}${path}`);
+      if (status !== 200) lost.push(path);
+    }
+    return lost;
+  }
+
   async #run(nth: number, keepsConnection: boolean): Promise<void> {
     const agent = keepsConnection ? new Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
     for (let round = 0; !this.#isStopped; round++) {
@@ -105,6 +116,7 @@ export class Traffic {
       const status = await answerTo(asked, method === 'POST' ? BODY : undefined);
       if (status === 503) this.outcomes.turnedAway += 1;
       else this.outcomes.answered += 1;
+      if (method === 'POST' && status === 200) this.#acknowledged.push(path);
     } catch (error) {
       this.#failed(asked, error as NodeJS.ErrnoException);
       await sleep(2);
