@@ -17,9 +17,9 @@ function reportOf(text) {
 
 const { metadata, vulnerabilities = {}, message } = reportOf(stdout);
 if (metadata?.vulnerabilities === undefined) {
-  console.log('************************************************************');
+  console.log('**************************************************************');
   console.log('* NOT AUDITED: this registry tells no known vulnerabilities. *');
-  console.log('************************************************************');
+  console.log('**************************************************************');
   console.log(message ?? stderr);
 } else {
   for (const { name, severity, range } of Object.values(vulnerabilities)) {

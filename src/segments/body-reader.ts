@@ -84,11 +84,12 @@ export class BodyReader {
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
     if (descriptor === undefined) return undefined;
     const content = new WholeBody(this.#slabs, place, framing);
+    const { fd } = descriptor;
     const { body } = content;
-    const read = (): void => readAtOnce(descriptor.fd, body, place.pointer.offset);
+    const { offset } = place.pointer;
     try {
-      if (isWarm) read();
-      else this.#pace.atOnce(read);
+      if (isWarm) readAtOnce(fd, body, offset);
+      else this.#pace.atOnce(() => readAtOnce(fd, body, offset));
       return this.#verified(content, place);
     } catch (error) {
       content.release();

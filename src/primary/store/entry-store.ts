@@ -46,8 +46,6 @@ export interface EntryStoreOptions {
   readonly guard: ChangeGuard;
   /** What is remembered of entries that went, where that outlives this store. */
   readonly gone: GoneEntries;
-  /** Whether records that were not just touched are read on the event loop. */
-  readonly pace: ReadPace;
 }
 
 /** What it is made of. */
@@ -55,7 +53,6 @@ interface Loaded {
   readonly index: Index;
   readonly state: StoreState;
   readonly now: () => number;
-  readonly pace: ReadPace;
 }
 
 export class EntryStore extends StoreChanges {
@@ -65,12 +62,12 @@ export class EntryStore extends StoreChanges {
   readonly #now: () => number;
   /** Keys whose records are in memory for sure: those are read without leaving the event loop. */
   readonly #warm: WarmSet<string>;
-  readonly #pace: ReadPace;
+  readonly #pace = new ReadPace();
   readonly #missed = new MissedKeys();
   readonly #judge: Judge;
   readonly listing: Listing;
 
-  private constructor({ index, state, now, pace }: Loaded, changes: StoreChangesOptions) {
+  private constructor({ index, state, now }: Loaded, changes: StoreChangesOptions) {
     super(changes);
     this.#index = index;
     this.#state = state;
@@ -79,16 +76,15 @@ export class EntryStore extends StoreChanges {
     this.#judge = new Judge(state, changes.visited);
     this.listing = new Listing(index, this.#judge, now);
     this.#warm = new WarmSet(now);
-    this.#pace = pace;
   }
 
   /** Takes over an open index: loads what is known of the store. */
   static async load(index: Index, options: Partial<EntryStoreOptions> = {}): Promise<EntryStore> {
     const { now = Date.now, barrier = NO_BARRIER, lostChanges = false, visited, gone } = options;
-    const { guard = NOBODY_HOLDS, pace = new ReadPace() } = options;
+    const { guard = NOBODY_HOLDS } = options;
     const state = await loadState(index, lostChanges, now, gone);
     const lane = new WriteLane(index, state, now, barrier);
-    return new EntryStore({ index, state, now, pace }, { lane, barrier, visited, guard });
+    return new EntryStore({ index, state, now }, { lane, barrier, visited, guard });
   }
 
   /** Told once, when the index takes no writes any more. */

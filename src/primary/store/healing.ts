@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { loggedKey } from '../../protocol/logged-key.ts';
-import type { ChangeGuard } from '../coherence/coherence.ts';
 import type { StoreDirectory } from '../directory/directory.ts';
 import { damageFoundIn } from './index/index-inspection.ts';
 import type { OpenStore } from './open-store.ts';
@@ -24,8 +23,6 @@ export interface HealingOptions {
   readonly roomBytes: number;
   /** The store that has failed; undefined once it is closed and could not be opened again yet. */
   readonly current: () => OpenStore | undefined;
-  /** Makes evictions known to whoever holds what goes. */
-  readonly guard: Pick<ChangeGuard, 'changeAll'>;
   /** Whether the store is closed on purpose: then there is nothing to heal. */
   readonly isClosed: () => boolean;
   /**

@@ -87,7 +87,6 @@ export class Storage {
       roomBytes: this.#roomBytes,
       current: () => this.#open,
       isClosed: () => this.#isClosed,
-      guard: options.coherence ?? NOBODY_HOLDS,
       reopen: (release) => this.#reopen(release),
     });
   }

@@ -100,12 +100,6 @@ export class HeldReads {
   #memoryOf(held: HeldRecord, { storedBytes, inlineBody }: EntryRecord): BodyMemory {
     if (held.body !== undefined || inlineBody !== undefined) return held;
     if (!this.#records.wantsBody(held, storedBytes)) return held;
-    return {
-      offer: (stored) => {
-        const body = Buffer.allocUnsafeSlow(stored.length);
-        stored.copy(body);
-        this.#records.keepBody(held, body);
-      },
-    };
+    return { offer: (stored) => this.#records.keepBody(held, Buffer.from(stored)) };
   }
 }
