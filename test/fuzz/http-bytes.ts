@@ -29,7 +29,7 @@ const LOOK_EVERY = 500;
 const WHOLE_SHARE = 0.2;
 const RESET_SHARE = 0.03;
 const SPLIT_SHARE = 0.2;
-const MEMORY_BYTES_MAX = 400 * 1024 * 1024;
+const MEMORY_BYTES_MAX = 250 * 1024 * 1024;
 const FAULTS_MAX = 10;
 const FATAL_LEVEL = 50;
 /** What no fuzzed token reaches. */

@@ -34,10 +34,14 @@ const THREADS_MAX = 4;
 const QUEUE_MAX = 64;
 const THREAD_IDLE_MS = 10_000;
 
+/** Nobody reads its timings, and the two histograms for them would cost 700 KiB each time a pool is made. */
+const UNTIMED = { recordTiming: false };
+
 const file = (name: string): string => fileURLToPath(moduleUrl(`./${name}`, import.meta.url));
 
 export class JobPool implements Jobs {
   readonly #pool = new Piscina({
+    ...UNTIMED,
     filename: file('scan-entries'),
     minThreads: 0,
     maxThreads: THREADS_MAX,
@@ -45,12 +49,14 @@ export class JobPool implements Jobs {
     maxQueue: QUEUE_MAX,
   });
   readonly #exports = new Piscina({
+    ...UNTIMED,
     filename: file('export-index'),
     minThreads: 0,
     maxThreads: 1,
   });
 
   readonly #counts = new Piscina({
+    ...UNTIMED,
     filename: file('count-matching'),
     minThreads: 0,
     maxThreads: 1,

@@ -71,6 +71,8 @@ export interface OpenOptions {
   readonly gone: GoneEntries;
   /** Makes changes known to whoever holds what they change. */
   readonly guard: ChangeGuard;
+  /** Where the visited bits are held, from one opening to the next. */
+  readonly visitedMemory: SharedArrayBuffer;
 }
 
 const SAVE_VISITED_EVERY_MS = 60_000;
@@ -119,7 +121,7 @@ export class OpenStore {
   static async open(options: OpenOptions): Promise<OpenStore> {
     const { directory, settings, log, now } = options;
     await makeRoomToOpen(directory, settings.storeBytesMax, log);
-    const visited = await Visited.load(join(directory.path, 'visited'), log);
+    const visited = await Visited.load(join(directory.path, 'visited'), log, options.visitedMemory);
     const writeBufferBytes = writeBufferBytesFor(settings.storeBytesMax);
     const opened = await openIndexChecked(directory, writeBufferBytes);
     const { index, lost: lostChanges } = opened;

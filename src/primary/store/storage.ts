@@ -16,6 +16,7 @@ import type { Purging } from './purges/purging.ts';
 import { hasRoom, reopenRoomBytesFor } from './room.ts';
 import type { LossCause } from './segment-stats.ts';
 import { RECLAIM_WRITER } from './space/copy-targets.ts';
+import { Visited } from './space/visited.ts';
 import { StoreReport, type StoreStatistics } from './store-report.ts';
 import { WriterSegments } from './writer-segments.ts';
 
@@ -55,6 +56,8 @@ export class Storage {
   readonly #report: StoreReport;
   /** It outlives closing and healing, but not the process. */
   readonly #gone: GoneEntries;
+  /** It outlives them too: pieces of this size, freed and taken again, would tear the heap to holes. */
+  readonly #visitedMemory = Visited.memory();
   #open: OpenStore | undefined;
   /** Whether the store is closed on purpose. */
   #isClosed = false;
@@ -273,6 +276,7 @@ export class Storage {
       lost,
       gone: this.#gone,
       guard: coherence ?? NOBODY_HOLDS,
+      visitedMemory: this.#visitedMemory,
       onFailure: () => {
         this.#report.noteFailure();
         this.#healing.begin();

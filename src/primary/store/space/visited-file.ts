@@ -47,8 +47,9 @@ export class VisitedFile {
     this.#log = log;
   }
 
-  /** Reads the file into `bits`, all zeros before. Leaves them so when it cannot be read to its end. */
+  /** Reads the file into `bits`. They are all zeros when it cannot be read to its end. */
   async load(bits: Uint8Array): Promise<void> {
+    forgetAll(bits);
     try {
       const handle = await open(this.#path, 'r');
       try {
@@ -163,6 +164,14 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Prom
 
 function pagesOf(bits: Uint8Array, from: number, end: number): Uint8Array {
   return bits.subarray(from * VISITED_PAGE_BYTES, end * VISITED_PAGE_BYTES);
+}
+
+/** Pages of zeros are left untouched: those that were never written still take no room. */
+function forgetAll(bits: Uint8Array): void {
+  for (let page = 0; page < VISITED_PAGES; page++) {
+    const bytes = pagesOf(bits, page, page + 1);
+    if (!isZero(bytes)) bytes.fill(0);
+  }
 }
 
 function isZero(page: Uint8Array): boolean {

@@ -30,15 +30,25 @@ export class Visited {
     this.#file = file;
   }
 
+  /** Memory for `load`. Pages of it that are never written take no room. */
+  static memory(): SharedArrayBuffer {
+    return new SharedArrayBuffer(BITS_BYTES + VISITED_PAGES);
+  }
+
   /**
-   * The bits that the file at `path` holds. A file that is missing, not whole or not readable gives
-   * none, and what is wrong with it is logged, as is a save that fails.
+   * The bits that the file at `path` holds, in this memory, whatever it held before. A file that is
+   * missing, not whole or not readable gives none, and what is wrong with it is logged, as is a save
+   * that fails. REQUIRES: nobody marks, clears or saves what was loaded into this memory before.
    */
-  static async load(path: string, log: Pick<Logger, 'warn'>): Promise<Visited> {
-    // Pages of this memory that are never written take no room.
-    const shared = new SharedArrayBuffer(BITS_BYTES + VISITED_PAGES);
-    const visited = new Visited(shared, new VisitedFile(path, log));
-    await visited.#file?.load(visited.#bits);
+  static async load(
+    path: string,
+    log: Pick<Logger, 'warn'>,
+    shared = Visited.memory(),
+  ): Promise<Visited> {
+    const file = new VisitedFile(path, log);
+    const visited = new Visited(shared, file);
+    await file.load(visited.#bits);
+    visited.#dirtyPages.fill(0);
     return visited;
   }
 

@@ -163,6 +163,24 @@ describe('the file of the visited bits', () => {
     }
   });
 
+  it('is all that memory holds which had bits of another one', async (t) => {
+    const folder = await temporaryDirectory(t);
+    const memory = Visited.memory();
+    const loadInto = (name: string): Promise<Visited> =>
+      Visited.load(join(folder, name), logTo([]), memory);
+    const first = await loadInto('first');
+    for (let n = 0; n < 500; n++) first.mark(`/first/${n}`);
+    await first.save();
+    first.mark('/unsaved');
+    const second = await loadInto('second');
+    assert.ok(sameBits(second, await load(join(folder, 'none'))));
+    second.mark('/second');
+    await second.save();
+    const again = await loadInto('first');
+    assert.ok(again.has('/first/1') && !again.has('/unsaved') && !again.has('/second'));
+    assert.ok(sameBits(again, await load(join(folder, 'first'))));
+  });
+
   it('is whole again after it was taken away under a running server', async (t) => {
     const path = join(await temporaryDirectory(t), 'visited');
     const visited = await load(path);
