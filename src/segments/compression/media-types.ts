@@ -45,10 +45,14 @@ export function looksCompressible(bytes: Buffer): boolean {
 /** Shannon entropy of the values of single bytes, in bits for each. */
 function entropyBits(sample: Buffer): number {
   const counts = new Uint32Array(256);
-  for (const value of sample) counts[value] = (counts[value] ?? 0) + 1;
-  let bits = 0;
-  for (const count of counts) {
-    if (count > 0) bits += count * Math.log2(sample.length / count);
+  // By index: an iterator over the bytes takes three times as long.
+  for (let at = 0; at < sample.length; at++) {
+    const value = sample[at] as number;
+    counts[value] = (counts[value] as number) + 1;
   }
-  return bits / sample.length;
+  let weighted = 0;
+  for (const count of counts) {
+    if (count > 0) weighted += count * Math.log2(count);
+  }
+  return Math.log2(sample.length) - weighted / sample.length;
 }

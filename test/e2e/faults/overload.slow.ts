@@ -22,7 +22,7 @@ const BODY_BYTES = 4096;
 const IDLE_SHARE = 0.1;
 /** The promise is 3, and the figure is printed; a shared machine is off by as much as a third of that. */
 const P99_TIMES_IDLE_MAX = 4;
-/** 3 is promised, and not kept yet on a quiet machine: 2.0 to 4.0 is what it has come to, and half as much again. */
+/** 3 was hoped for, 2 to 5.1 is what it came to, 2.5 what fastify alone has: docs/decisions/overload.md. */
 const P99_OF_WRITES_TIMES_IDLE_MAX = 6;
 const MB = 1_000_000;
 const PRIMARY_BYTES_MAX = 300 * MB;
