@@ -67,7 +67,8 @@ export class BodyReader {
 
   /**
    * Opens a body in its framing. Rejects with SegmentDamage when the segment is
-   * gone, too short, or not as it was written; with STORE_FAILED for faults of the system.
+   * gone, too short, or not as it was written; with STORE_FAILED for faults of the system, with
+   * OVERLOADED where answers hold too much already.
    */
   async open(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     if (place.storedBytes > WHOLE_BODY_BYTES_MAX) return this.#stream(place, framing);
@@ -83,16 +84,17 @@ export class BodyReader {
     if (!this.#mayReadAtOnce(place, isWarm)) return undefined;
     const descriptor = this.#descriptors.lendOpen(place.pointer.segment);
     if (descriptor === undefined) return undefined;
-    const content = new WholeBody(this.#slabs, place, framing);
     const { fd } = descriptor;
-    const { body } = content;
     const { offset } = place.pointer;
+    let content: WholeBody | undefined;
     try {
+      content = new WholeBody(this.#slabs, place, framing);
+      const { body } = content;
       if (isWarm) readAtOnce(fd, body, offset);
       else this.#pace.atOnce(() => readAtOnce(fd, body, offset));
       return this.#verified(content, place);
     } catch (error) {
-      content.release();
+      content?.release();
       throw error;
     } finally {
       descriptor.release();
@@ -111,12 +113,13 @@ export class BodyReader {
 
   async #openCold(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     const descriptor = await this.#descriptors.lend(place.pointer.segment);
-    const content = new WholeBody(this.#slabs, place, framing);
+    let content: WholeBody | undefined;
     try {
+      content = new WholeBody(this.#slabs, place, framing);
       await readAll(descriptor.fd, content.body, place.pointer.offset);
       return this.#verified(content, place);
     } catch (error) {
-      content.release();
+      content?.release();
       throw error;
     } finally {
       descriptor.release();
@@ -137,16 +140,17 @@ export class BodyReader {
   }
 
   async #stream(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
-    const descriptor = await this.#descriptors.lend(place.pointer.segment);
     const slab = this.#slabs.take(PIECE_BYTES);
-    const body = new StreamedBody(place, descriptor, slab, framing);
+    let body: StreamedBody | undefined;
     try {
+      const descriptor = await this.#descriptors.lend(place.pointer.segment);
+      body = new StreamedBody(place, descriptor, slab, framing);
       await body.start();
+      return body;
     } catch (error) {
-      body.release();
+      (body ?? slab).release();
       throw error;
     }
-    return body;
   }
 }
 

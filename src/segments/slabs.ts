@@ -2,10 +2,21 @@
  * Pooled buffers for bodies on their way from a segment to a socket. A fresh Buffer per body provokes
  * full garbage collections (a third of all CPU in a prototype), so slabs are used again.
  */
+import { BigCacheError } from '../protocol/errors.ts';
 
 const SLAB_BYTES_MIN = 2 * 1024;
 /** Bodies below 1 MiB and what frames them fit; longer ones are streamed through smaller slabs. */
 const SLAB_BYTES_MAX = 2 * 1024 * 1024;
+const MiB = 1024 * 1024;
+
+export interface SlabLimits {
+  /** Bytes that may be on loan: what answers hold that their clients have not taken. */
+  readonly loanBytesMax: number;
+  /** Bytes that the pool keeps for later. */
+  readonly idleBytesMax: number;
+}
+
+const SLAB_LIMITS: SlabLimits = { loanBytesMax: 256 * MiB, idleBytesMax: 32 * MiB };
 
 /** A buffer on loan. */
 export class Slab {
@@ -28,13 +39,13 @@ export class Slab {
 
 export class SlabPool {
   readonly #idle = new Map<number, Buffer[]>();
-  readonly #idleBytesMax: number;
+  readonly #limits: SlabLimits;
   #idleBytes = 0;
   #onLoan = 0;
+  #loanBytes = 0;
 
-  /** `idleBytesMax` bounds what the pool keeps for later. */
-  constructor(idleBytesMax: number = 32 * 1024 * 1024) {
-    this.#idleBytesMax = idleBytesMax;
+  constructor(limits: Partial<SlabLimits> = {}) {
+    this.#limits = { ...SLAB_LIMITS, ...limits };
   }
 
   /** Slabs that were taken and not given back. */
@@ -42,13 +53,18 @@ export class SlabPool {
     return this.#onLoan;
   }
 
-  /** A slab of at least `bytes` bytes; its content is whatever was there before. */
+  /**
+   * A slab of at least `bytes` bytes; its content is whatever was there before. Throws OVERLOADED where too
+   * much is on loan: clients that do not take their answers must not fill the memory.
+   */
   take(bytes: number): Slab {
     const size = slabSize(bytes);
+    if (this.#loanBytes + size > this.#limits.loanBytesMax) throw new BigCacheError('OVERLOADED');
     const idle = this.#idle.get(size)?.pop();
     if (idle !== undefined) this.#idleBytes -= size;
     const buffer = idle ?? Buffer.allocUnsafeSlow(size);
     this.#onLoan += 1;
+    this.#loanBytes += size;
     return new Slab(buffer, this);
   }
 
@@ -56,7 +72,8 @@ export class SlabPool {
   takeBack(buffer: Buffer): void {
     this.#onLoan -= 1;
     const size = buffer.length;
-    if (size > SLAB_BYTES_MAX || this.#idleBytes + size > this.#idleBytesMax) return;
+    this.#loanBytes -= size;
+    if (size > SLAB_BYTES_MAX || this.#idleBytes + size > this.#limits.idleBytesMax) return;
     const idle = this.#idle.get(size);
     if (idle === undefined) this.#idle.set(size, [buffer]);
     else idle.push(buffer);

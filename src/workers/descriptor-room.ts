@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import type { WorkerCounts } from '../protocol/figures.ts';
+import { Seldom } from '../protocol/seldom.ts';
 import type { Log } from './deps.ts';
-import { Seldom } from './metrics/seldom.ts';
 
 /** The channel, the listening socket, what Node and libuv have for themselves, and one segment written. */
 const OWN_DESCRIPTORS = 40;

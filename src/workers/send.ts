@@ -4,6 +4,7 @@
  * takes nothing of its answer is cut by the timeout of its connection.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { BigCacheError } from '../protocol/errors.ts';
 import { SegmentDamage } from '../segments/faults.ts';
@@ -15,9 +16,16 @@ import { whenClosed } from './turns.ts';
  * this answer, so that no client sends its next request into a closing one (RFC 9112 section 9.6).
  */
 export function writeHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
-  if (!reply.server.server.listening) headers['connection'] = 'close';
+  const { server } = reply.server;
+  if (!server.listening) headers['connection'] = 'close';
+  limitAgain(reply.request.raw.socket, server.timeout);
   reply.server.meter.answered(reply, status, headers);
   reply.raw.writeHead(status, headers);
+}
+
+/** A client was let wait long for its answer (`allowSlowAnswer`); it may not take it as slowly. */
+function limitAgain(socket: Socket, timeoutMs: number): void {
+  if (socket.timeout === 0) socket.setTimeout(timeoutMs);
 }
 
 /** Bodies up to this size leave in one write with their head; longer ones cost more that way. */

@@ -9,6 +9,14 @@ import type { FastifyReply } from 'fastify';
 /** Answers that wait behind earlier ones on their connection, by what to do when it ends first. */
 const queuedBySocket = new WeakMap<Socket, Set<() => void>>();
 
+/**
+ * Requests that may wait for their turn on one connection, and on all of a worker together. Node reads on
+ * while answers have not begun, so a client could have any number wait behind one that takes long.
+ */
+const QUEUED_MAX = 1024;
+const QUEUED_IN_ALL_MAX = 16_384;
+let queuedInAll = 0;
+
 /** The callbacks of the answers queued on `socket`; all are called when it closes. */
 function queuedOn(socket: Socket): Set<() => void> {
   let queued = queuedBySocket.get(socket);
@@ -50,19 +58,26 @@ export function isQueued(reply: FastifyReply): boolean {
 /**
  * Waits until it is the turn of an answer that is queued; false when its connection ends before that,
  * and then there is nobody to answer. What a queued answer would hold, it would hold for as long as
- * its client likes, times the requests that fit into a packet.
+ * its client likes, times the requests that fit into a packet. A connection with too many is ended.
  */
 export function turnOf(request: IncomingMessage, raw: ServerResponse): Promise<boolean> {
   const { socket } = request;
   if (socket.destroyed) return Promise.resolve(false);
+  const queued = queuedOn(socket);
+  if (queued.size >= QUEUED_MAX || queuedInAll >= QUEUED_IN_ALL_MAX) {
+    socket.destroy();
+    return Promise.resolve(false);
+  }
   return new Promise((resolve) => {
-    const queued = queuedOn(socket);
-    const leave = (): void => resolve(false);
+    const end = (isItsTurn: boolean): void => {
+      if (!queued.delete(leave)) return;
+      queuedInAll -= 1;
+      resolve(isItsTurn);
+    };
+    const leave = (): void => end(false);
     queued.add(leave);
+    queuedInAll += 1;
     // Node tells an answer that it has been given the socket.
-    raw.once('socket', () => {
-      queued.delete(leave);
-      resolve(true);
-    });
+    raw.once('socket', () => end(true));
   });
 }

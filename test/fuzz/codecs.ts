@@ -22,6 +22,7 @@ import { decodeRecord, pointerOf, versionOf, withWholeHead } from '../../src/pro
 import { Tokens } from '../../src/workers/access/tokens.ts';
 import { msgpackItems } from '../../src/workers/exact/msgpack.ts';
 import { parseRange } from '../../src/workers/http/range.ts';
+import { testSeed } from '../e2e/chaos/random.ts';
 import { recordOf } from '../primary/store/store-setup.ts';
 import { basic, bearer, TOKENS } from '../workers/access/table-tokens.ts';
 import { scanSpoilt } from './spoilt-segment.ts';
@@ -160,12 +161,13 @@ export function describeCodecs(usualCases: number): void {
   const names = Object.keys(PROPERTIES);
   const shareOf = (what: string): number => (what === WITH_FILES ? 1 : 10);
   const shares = names.reduce((sum, what) => sum + shareOf(what), 0);
+  const seed = testSeed();
   describe(`given anything, ${cases} times`, () => {
     for (const [what, property] of Object.entries(PROPERTIES)) {
-      // A failure prints the seed with which it comes again.
-      it(`${what} are read or refused`, async () => {
+      it(`${what} are read or refused`, async (t) => {
+        t.diagnostic(`seed ${seed}`);
         const numRuns = Math.ceil((cases * shareOf(what)) / shares);
-        await fc.assert(property as fc.IAsyncProperty<unknown[]>, { numRuns });
+        await fc.assert(property as fc.IAsyncProperty<unknown[]>, { numRuns, seed });
       });
     }
   });

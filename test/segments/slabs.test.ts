@@ -46,12 +46,25 @@ describe('a slab', () => {
     assert.notEqual(pool.take(3000).buffer, one.buffer);
   });
 
+  it('is refused where too many bytes are on loan, until some are given back', () => {
+    const pool = new SlabPool({ loanBytesMax: 8 * KiB });
+    const first = pool.take(4 * KiB);
+    const second = pool.take(3 * KiB);
+    assert.throws(() => pool.take(1), { code: 'OVERLOADED' });
+    assert.equal(pool.onLoan, 2);
+    second.release();
+    pool.take(4 * KiB);
+    first.release();
+    assert.throws(() => pool.take(4 * KiB + 1), { code: 'OVERLOADED' });
+    assert.equal(pool.onLoan, 1);
+  });
+
   it('is never on loan twice, whatever is taken and released', () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ take: fc.boolean(), n: fc.nat(8 * KiB) }), { maxLength: 60 }),
         (steps) => {
-          const pool = new SlabPool(16 * KiB);
+          const pool = new SlabPool({ idleBytesMax: 16 * KiB });
           const loans: Slab[] = [];
           const released: Slab[] = [];
           for (const { take, n } of steps) {
@@ -70,7 +83,7 @@ describe('a slab', () => {
 
 describe('a pool of slabs', () => {
   it('keeps no more idle bytes than it was allowed', () => {
-    const pool = new SlabPool(8 * KiB);
+    const pool = new SlabPool({ idleBytesMax: 8 * KiB });
     const slabs = Array.from({ length: 5 }, () => pool.take(4 * KiB));
     for (const slab of slabs) slab.release();
     const again = Array.from({ length: 5 }, () => pool.take(4 * KiB).buffer);

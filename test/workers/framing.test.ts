@@ -100,6 +100,31 @@ test('a client that takes none of its answers is cut, whatever they are', async 
   }
 });
 
+test('a client with more requests than may wait behind one that takes long is cut off', async (t) => {
+  const server = await listening(t);
+  let answer = (): void => undefined;
+  const slow = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const { count } = server.store;
+  server.store.count = () => slow.then(() => count.call(server.store));
+  const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const patient = server.connect();
+  patient.write(get('/stat/count') + get('/pickle/none').repeat(1000));
+  const greedy = server.connect();
+  greedy.on('error', () => undefined).resume();
+  greedy.write(get('/stat/count') + get('/pickle/none').repeat(3000));
+  await new Promise((resolve) => greedy.once('close', resolve));
+  const misses = server.counters.miss;
+  answer();
+  let text = '';
+  patient.setEncoding('latin1').on('data', (piece: string) => {
+    text += piece;
+  });
+  await until(() => statusesOf(text).length === 1001);
+  assert.equal(server.counters.miss - misses, 1000, 'those of the other are not carried out');
+});
+
 test('streamed bodies arrive whole, each chunk sent before the next is read', async (t) => {
   const server = await listening(t);
   const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 7) % 251));

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Kind } from '../../src/protocol/record.ts';
 import { listening } from './app-fixture.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
@@ -27,4 +29,23 @@ test('a removal by prefix or an opening may take longer than a connection may st
     );
     assert.match(answer, /^HTTP\/1\.1 200 /, line);
   }
+});
+
+test('a client that is let wait for its answer is cut where it does not take it', async (t) => {
+  const server = await listening(t, { limits: { sendStallMs: 200 } });
+  const raw = { kind: Kind.raw, expiresAtMs: 0, contentType: null, expire: null, duration: null };
+  await server.store.put('long', raw, Buffer.alloc(12_000_000, 'x'));
+  const asked = Buffer.from(JSON.stringify({ items: [{ op: 'get', key: 'long' }] }));
+  const head = 'POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+  const socket = server.connect();
+  socket.on('error', () => undefined).pause();
+  socket.write(`${head}Content-Length: ${asked.length}\r\n\r\n${asked}`);
+  await new Promise((resolve) => socket.once('connect', resolve));
+  const count = promisify(server.app.server.getConnections.bind(server.app.server));
+  let open = 1;
+  for (const startMs = Date.now(); open > 0 && Date.now() - startMs < 5000; ) {
+    await sleep(20);
+    open = await count();
+  }
+  assert.equal(open, 0);
 });

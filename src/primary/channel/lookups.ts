@@ -7,6 +7,7 @@ import type { IncomingRequest } from '../../protocol/channel.ts';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { bucketOf } from '../../protocol/key-hash.ts';
 import { Opcode } from '../../protocol/opcodes.ts';
+import { Seldom } from '../../protocol/seldom.ts';
 import { toStoreError } from '../../segments/faults.ts';
 import type { Coherence } from '../coherence/coherence.ts';
 import type { RecordHolder } from '../coherence/handshake.ts';
@@ -32,6 +33,7 @@ export interface LookupsOptions {
 
 /** The mark of what nobody holds. */
 const NOTHING_HELD = 0;
+const TOLD_EVERY_MS = 5000;
 
 export class Lookups {
   readonly #options: LookupsOptions;
@@ -39,6 +41,7 @@ export class Lookups {
   #asked: IncomingRequest[] = [];
   /** The same of those that ask for a lease. */
   #leasesAsked: IncomingRequest[] = [];
+  readonly #seldom = new Seldom(TOLD_EVERY_MS);
 
   constructor(options: LookupsOptions) {
     this.#options = options;
@@ -101,9 +104,16 @@ export class Lookups {
       });
     } catch (error) {
       const failure = asReadError(error);
-      this.#options.log.error({ err: error }, 'the index cannot be read');
+      this.#tellUnreadable(error);
       for (const request of requests) request.fail(failure);
     }
+  }
+
+  /** Not for each frame: there may be thousands in a second, and the log on the disk that fails. */
+  #tellUnreadable(error: unknown): void {
+    const leftOut = this.#seldom.pass();
+    if (leftOut === undefined) return;
+    this.#options.log.error({ err: error, leftOut }, 'the index cannot be read');
   }
 
   /** A key is hashed once for its lookup, and not at all where nothing is held. */
@@ -154,7 +164,7 @@ export class Lookups {
       });
     } catch (error) {
       const failure = asReadError(error);
-      if (failure !== error) this.#options.log.error({ err: error }, 'the index cannot be read');
+      if (failure !== error) this.#tellUnreadable(error);
       for (const request of requests) request.fail(failure);
     }
   }

@@ -9,6 +9,7 @@ import { type Counters, countersFromList, countersToList } from '../../protocol/
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type Explanation, explanationToWire } from '../../protocol/explanation.ts';
 import { figuresFromList, PROCESS_FIGURES, type ProcessFigures } from '../../protocol/figures.ts';
+import { ProtocolError } from '../../protocol/frame.ts';
 import { Opcode, type OpcodeValue, opcodeName, PROTOCOL_VERSION } from '../../protocol/opcodes.ts';
 import { orderOf, reportToList } from '../../protocol/purge.ts';
 import { Savings } from '../../protocol/savings.ts';
@@ -209,6 +210,9 @@ export class WorkerSession implements Waiting {
   }
 
   #serve(request: IncomingRequest): void {
+    if (this.#storage === undefined && !BEFORE_THE_STORE.has(request.opcode)) {
+      throw new ProtocolError(`${opcodeName(request.opcode)} before the store is open`);
+    }
     if (this.#lookups.take(request)) return;
     const handler = HANDLERS[request.opcode];
     if (handler === undefined) {
@@ -238,8 +242,8 @@ export class WorkerSession implements Waiting {
   }
 
   #leave([key, waiter]: readonly unknown[]): void {
-    if (!this.storage.isOpen) return;
-    this.storage.entries.leases.leave(key as string, { at: this, id: waiter as number });
+    if (!this.#storage?.isOpen) return;
+    this.#storage.entries.leases.leave(key as string, { at: this, id: waiter as number });
   }
 
   #notice(opcode: OpcodeValue, fields: readonly unknown[]): void {
@@ -266,6 +270,9 @@ export class WorkerSession implements Waiting {
     this.#options.events.onClose(error);
   }
 }
+
+/** What a worker may ask while the store is being opened; it is told when it may ask the rest. */
+const BEFORE_THE_STORE: ReadonlySet<OpcodeValue> = new Set([Opcode.hello, Opcode.awaitStore]);
 
 const HANDLERS: Partial<Record<OpcodeValue, Handler>> = {
   [Opcode.hello]: (session, [version]) => session.welcome(version),

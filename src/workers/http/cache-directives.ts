@@ -7,8 +7,9 @@
 export const DELTA_SECONDS_MAX = 2 ** 31;
 
 const DIRECTIVE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]*)))?$/;
-const SEPARATORS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/;
-/** Longer fields are not looked at: no client sends one, and splitting would take time. */
+/** One directive with what follows it up to the next comma that is not quoted. */
+const PART_AT = /((?:[^",]|"(?:[^"\\]|\\.)*")*)(?:,|$)/y;
+/** Longer fields are not looked at: no client sends one. */
 export const FIELD_LENGTH_MAX = 2048;
 
 const NONE: ReadonlyMap<string, string> = new Map();
@@ -17,7 +18,7 @@ const NONE: ReadonlyMap<string, string> = new Map();
 export function parseDirectives(field: string | undefined): ReadonlyMap<string, string> {
   if (field === undefined || field.length > FIELD_LENGTH_MAX) return NONE;
   const directives = new Map<string, string>();
-  for (const part of field.split(SEPARATORS)) {
+  for (const part of partsOf(field)) {
     const [, name, quoted, token] = DIRECTIVE.exec(part.trim()) ?? [];
     if (name === undefined) continue;
     const key = name.toLowerCase();
@@ -25,6 +26,18 @@ export function parseDirectives(field: string | undefined): ReadonlyMap<string, 
     if (!directives.has(key)) directives.set(key, value);
   }
   return directives;
+}
+
+/** What stands between the commas; nothing where a quote is left open, which may be meant to go on anywhere. */
+function partsOf(field: string): string[] {
+  const parts: string[] = [];
+  PART_AT.lastIndex = 0;
+  while (PART_AT.lastIndex < field.length) {
+    const match = PART_AT.exec(field);
+    if (match === null) return [];
+    parts.push(match[1] as string);
+  }
+  return parts;
 }
 
 /** The seconds of a directive, capped; undefined where it is not there, NaN where it is no number. */

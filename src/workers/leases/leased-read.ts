@@ -45,14 +45,17 @@ export async function readLeased(
     if (hasEnded(socket)) leaveNow();
   };
   const asked = { leaseMs: leaseSeconds * 1000, waitMs: waitSeconds * 1000, onWait };
-  const { found, token: given, retryAfterMs } = await store.getLeased(key, reading, asked);
-  if (leave !== undefined) {
+  const stopWaiting = (): void => {
+    if (leave === undefined) return;
     socket.off('end', leave).off('close', leave);
     request.waitedMs = performance.now() - waitBeganAtMs;
-  }
+  };
+  const leased = await store.getLeased(key, reading, asked).finally(stopWaiting);
+  const { found, token: given, retryAfterMs } = leased;
   // Who may be gone might never use it, so whoever waits need not wait for its end.
   const token = hasEnded(socket) ? undefined : given;
-  if (given !== undefined && token === undefined) await store.releaseLease(key, given);
+  // Where that fails it ends by itself, with its time.
+  if (given !== undefined && token === undefined) store.releaseLease(key, given).catch(() => false);
   if (socket.destroyed) {
     if (found.found) found.content.release();
     reply.hijack();

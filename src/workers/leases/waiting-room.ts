@@ -14,6 +14,11 @@ export type Waited =
 export interface Wait {
   readonly id: number;
   readonly outcome: Promise<Waited>;
+  /**
+   * The primary has put it in line: from now on it may be settled. REQUIRES: noted while the answer that says
+   * so is being decoded, before what comes after it.
+   */
+  inLine(): void;
   /** Gives up waiting after this time; called once the primary has put it in line. */
   endAfter(waitMs: number): void;
   /** Ends the wait at once, with neither: the client has gone. */
@@ -26,6 +31,7 @@ interface Waiter {
   readonly key: string;
   readonly resolve: (waited: Waited) => void;
   timer: NodeJS.Timeout | undefined;
+  isInLine: boolean;
 }
 
 const OVER: Waited = { how: 'over' };
@@ -55,7 +61,7 @@ export class WaitingRoom {
         resolve(OVER);
         return;
       }
-      this.#waiters.set(id, { key, resolve, timer: undefined });
+      this.#waiters.set(id, { key, resolve, timer: undefined, isInLine: false });
       const sameKey = this.#byKey.get(key);
       if (sameKey === undefined) this.#byKey.set(key, new Set([id]));
       else sameKey.add(id);
@@ -63,6 +69,10 @@ export class WaitingRoom {
     return {
       id,
       outcome,
+      inLine: () => {
+        const waiter = this.#waiters.get(id);
+        if (waiter !== undefined) waiter.isInLine = true;
+      },
       endAfter: (waitMs) => {
         const waiter = this.#waiters.get(id);
         if (waiter !== undefined) waiter.timer = setTimeout(() => this.#leave(id), waitMs);
@@ -77,9 +87,14 @@ export class WaitingRoom {
     return this.#end(id, { how: 'granted', token });
   }
 
-  /** The entry of a key has come; without a record, nothing more will. */
+  /**
+   * The entry of a key has come; without a record, nothing more will. It is for those in line: who is not
+   * has asked later, and gets an answer of its own.
+   */
   settled(key: string, record: Buffer | null): void {
-    const ids = [...(this.#byKey.get(key) ?? [])];
+    const inLine = (id: number): boolean => this.#waiters.get(id)?.isInLine === true;
+    const ids = [...(this.#byKey.get(key) ?? [])].filter(inLine);
+    if (ids.length === 0) return;
     const waited: Waited =
       record === null ? OVER : { how: 'settled', entry: new SettledEntry(record, ids.length) };
     for (const id of ids) this.#end(id, waited);

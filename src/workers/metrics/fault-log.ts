@@ -3,8 +3,9 @@
  * descriptors that are used up. A failing disk fails many requests in the same way, so few lines say it.
  * Run by workers.
  */
+
+import { Seldom } from '../../protocol/seldom.ts';
 import type { Log } from '../deps.ts';
-import { Seldom } from './seldom.ts';
 
 /** What was refused, or cut off, for the fault. */
 export interface FaultyRequest {

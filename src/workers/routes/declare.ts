@@ -41,7 +41,7 @@ export function keyAfter(mount: string, request: FastifyRequest, use: KeyUse): s
 
 /**
  * Takes the time limit off a connection while its answer is worked for: some changes take minutes on a
- * large store, during which no byte moves. Node sets the limit again with the next request.
+ * large store, during which no byte moves. The head of the answer sets it again.
  */
 export function allowSlowAnswer(request: FastifyRequest): void {
   const { socket } = request.raw;

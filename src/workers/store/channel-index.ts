@@ -74,8 +74,14 @@ export class ChannelIndex implements EntryIndex {
     const window = STALE_WINDOWS[stale ?? 'none'];
     const waiter = wait?.id ?? DOES_NOT_WAIT;
     try {
-      const done = await this.#channel.request(Opcode.lease, key, leaseMs, window, waiter);
-      const [found, token, retryAfterMs, isWaiting]: unknown[] = Array.isArray(done) ? done : [];
+      const [found, token, retryAfterMs, isWaiting] = await this.#channel.requestTaking(
+        (done): unknown[] => {
+          const fields: unknown[] = Array.isArray(done) ? done : [];
+          if (fields[3] === true) wait?.inLine();
+          return fields;
+        },
+        ...([Opcode.lease, key, leaseMs, window, waiter] as const),
+      );
       if (token !== null && typeof token !== 'string') return this.#unexpected(Opcode.lease);
       if (isWaiting !== true) wait?.forget();
       return {

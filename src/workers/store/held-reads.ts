@@ -100,6 +100,13 @@ export class HeldReads {
   #memoryOf(held: HeldRecord, { storedBytes, inlineBody }: EntryRecord): BodyMemory {
     if (held.body !== undefined || inlineBody !== undefined) return held;
     if (!this.#records.wantsBody(held, storedBytes)) return held;
-    return { offer: (stored) => this.#records.keepBody(held, Buffer.from(stored)) };
+    return { offer: (stored) => this.#records.keepBody(held, copyOf(stored)) };
   }
+}
+
+/** A copy in memory of its own: a piece of Node's pool would keep all 8 KiB of that. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

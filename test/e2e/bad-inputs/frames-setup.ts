@@ -45,24 +45,23 @@ export class Primary {
   static async start(t: TestContext): Promise<Primary> {
     const { storage } = await openedStorage(t);
     const [primaryEnd, workerEnd] = streamPair();
-    begin(storage, primaryEnd, 1);
+    begin(Promise.resolve(storage), primaryEnd, 1);
     const other = worker(workerEnd);
     t.after(() => other.destroy());
     return new Primary(t, storage, other);
   }
 
-  /** A worker of which nothing but the bytes of a test come. */
-  hostile(): Hostile {
+  /** A worker of which nothing but the bytes of a test come; `opened` is when it finds the store open. */
+  hostile(opened: Promise<Storage> = Promise.resolve(this.storage)): Hostile {
     const [primaryEnd, stream] = streamPair();
     stream.on('error', () => undefined).resume();
     this.#test.after(() => stream.destroy());
-    const seen = begin(this.storage, primaryEnd, HOSTILE);
+    const seen = begin(opened, primaryEnd, HOSTILE);
     return Object.assign(seen, { stream });
   }
 
   /** Such bytes end the channel, with a reason that matches; the other worker goes on. */
-  async cuts(bytes: Buffer, reason: RegExp): Promise<void> {
-    const hostile = this.hostile();
+  async cuts(bytes: Buffer, reason: RegExp, hostile = this.hostile()): Promise<void> {
     hostile.stream.write(bytes);
     await eventually(() => hostile.closed !== undefined);
     assert.ok(hostile.closed instanceof Error, bytes.toString('hex').slice(0, 40));
@@ -76,7 +75,7 @@ export class Primary {
   }
 }
 
-function begin(storage: Storage, stream: Duplex, writer: number): Seen {
+function begin(opened: Promise<Storage>, stream: Duplex, writer: number): Seen {
   const seen: Seen = { closed: undefined };
   const nothing = () => undefined;
   new WorkerSession({
@@ -88,7 +87,7 @@ function begin(storage: Storage, stream: Duplex, writer: number): Seen {
       version: '1',
       access: OPEN_ACCESS,
     },
-    opened: Promise.resolve(storage),
+    opened,
     sumCounters: async () => newCounters(),
     sumStatistics: async () => noStatistics(),
     log: SILENT,

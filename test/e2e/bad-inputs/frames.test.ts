@@ -104,6 +104,27 @@ row('135', async (t) => {
   stranger.destroy();
 });
 
+row('135b', async (t) => {
+  const primary = await Primary.start(t);
+  const never = new Promise<never>(() => undefined);
+  const early: readonly Message[] = [
+    [Opcode.get, 1, 'key'],
+    [Opcode.lease, 1, 'key', 30_000, 0, 0],
+    [Opcode.count, 1],
+    [Opcode.sumStatistics, 1],
+    commit('key', 1),
+  ];
+  for (const message of early) {
+    const asked = encodeMessages([message]);
+    await primary.cuts(asked, /before the store is open/, primary.hostile(never));
+  }
+  const patient = worker(primary.hostile(never).stream);
+  assert.ok(await patient.request(Opcode.hello, PROTOCOL_VERSION, 1));
+  patient.notify(Opcode.leaveLease, 'key', 1);
+  patient.destroy();
+  await primary.livesOn();
+});
+
 row('136', async (t) => {
   const primary = await Primary.start(t);
   await primary.cuts(frameOf([0xc1]), /./);

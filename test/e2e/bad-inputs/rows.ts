@@ -62,6 +62,10 @@ const FRAMING = {
   '49': ['2,100 fields', '431 HEADERS_TOO_LARGE'],
   '50': ['three requests sent at once', 'three answers in their order'],
   '51': ['a thousand requests sent at once by a client that leaves', 'no harm, bounded memory'],
+  '51b': [
+    'twenty thousand of them behind a read that waits',
+    'the connection is closed, bounded memory',
+  ],
   '52': ['`Expect: 100-continue`', '100, then 200; 413 without 100 for a body that is too large'],
   '53': ['`Expect: bananas`', '417 EXPECTATION_FAILED'],
   '54': ['the end of the stream behind a whole request', 'the request is answered'],
@@ -166,6 +170,7 @@ const FRAMES = {
   '133': ['a frame split anywhere; two frames in one read', 'are read as they were sent'],
   '134': ['an end within a frame', 'closes the channel'],
   '135': ['an unknown opcode, another version', 'closes the channel; no welcome'],
+  '135b': ['a request while the store is being opened', 'closes the channel'],
   '136': ['0xC1, trailing bytes, no array, an id of NaN or 2^64', 'close the channel'],
   '137': ['an id that is still in use', 'closes the channel'],
   '138': ['a reply to an id that is unknown or timed out', 'is dropped; the channel stays'],

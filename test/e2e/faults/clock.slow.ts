@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../eventually.ts';
 import { temporaryDirectory } from '../../temporary-directory.ts';
 import { ServerProcess } from '../server-process.ts';
+import { WritesBeside } from './writes-beside.ts';
 
 const [LIBRARY = ''] = ['x86_64', 'aarch64']
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
@@ -49,6 +50,7 @@ describe('a clock that jumps', () => {
     };
     await write('for-ever', 'first');
     await write('two-hours', 'short', 7200);
+    const writes = new WritesBeside(url);
 
     await jumpTo('-3600');
     assert.equal(await read('for-ever'), 'first');
@@ -63,11 +65,16 @@ describe('a clock that jumps', () => {
     assert.equal(await read('for-ever'), 'second');
     await write('for-ever', 'third');
     await eventually(async () => (await read('for-ever')) === 'third');
+    await writes.stop();
+    t.diagnostic(`${writes.acknowledged} writes acknowledged over both jumps`);
+    assert.ok(writes.acknowledged > 100);
+    assert.deepEqual(await writes.lost(), []);
     assert.deepEqual(server.workerPids, workers, 'no worker was taken for silent');
     assert.equal(await server.stop(), 0);
 
     const again = await ServerProcess.start(t, directory, '--workers', '1');
     assert.equal(await read('for-ever', again.url), 'third', 'it is there under the right clock');
+    assert.deepEqual(await writes.lost(again.url), []);
     assert.equal(await again.stop(), 0);
   });
 });

@@ -29,8 +29,13 @@ const CASES: readonly Case[] = [
     args: ['--durability', 'always'],
   },
   { what: 'each 20th sync in the background', call: 'fdatasync', error: 'EIO', when: '20+20' },
-  { what: 'each 100th write into a segment', call: 'pwrite64', error: 'EIO', when: '100+100' },
-  { what: 'each 100th write, of room', call: 'pwrite64', error: 'ENOSPC', when: '100+100' },
+  {
+    what: 'each 100th write into a segment',
+    call: 'pwrite64,pwritev',
+    error: 'EIO',
+    when: '100+100',
+  },
+  { what: 'each 100th write, of room', call: 'pwrite64,pwritev', error: 'ENOSPC', when: '100+100' },
 ];
 
 describe('on a disk that fails', () => {

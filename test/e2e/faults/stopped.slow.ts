@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../../../bench/median.ts';
 import { eventually } from '../../eventually.ts';
 import { endProcess, isAlive, type ServerProcess } from '../server-process.ts';
-import { withstands } from './under-fault.ts';
+import { isWhole, withstands } from './under-fault.ts';
+
+const DEATHS = 5;
+/** Promised, beside the load; the median of so many deaths keeps to it. */
+const FULL_STRENGTH_MS = 2000;
+const WHOLE_WITHIN_MS = 15_000;
 
 function anyWorker({ workerPids: [pid] }: ServerProcess): number {
   assert.ok(pid !== undefined);
@@ -63,14 +69,22 @@ describe('under load', () => {
   });
 
   it('full strength is back soon after the death of a worker', async (t) => {
-    const { recoveredMs } = await withstands(t, {
+    const tookMs: number[] = [];
+    await withstands(t, {
       fault: async (server) => {
-        const pid = anyWorker(server);
-        endProcess(pid);
-        await eventually(() => !isAlive(pid));
+        for (let nth = 0; nth < DEATHS; nth++) {
+          const pid = anyWorker(server);
+          const diedAtMs = performance.now();
+          endProcess(pid);
+          await eventually(() => !isAlive(pid));
+          await eventually(() => isWhole(server), WHOLE_WITHIN_MS);
+          tookMs.push(performance.now() - diedAtMs);
+          await sleep(500);
+        }
       },
     });
-    // 2 s are promised, for a machine that has nothing else to do.
-    assert.ok(recoveredMs < 5000, `it took ${recoveredMs} ms`);
+    t.diagnostic(`all workers listened ${tookMs.map((ms) => ms.toFixed(0)).join(', ')} ms after`);
+    const middleMs = median(tookMs);
+    assert.ok(middleMs < FULL_STRENGTH_MS, `it took ${middleMs} ms`);
   });
 });

@@ -11,6 +11,7 @@ import { ChaosClient } from '../chaos/client.ts';
 import { Evictions } from '../chaos/evictions.ts';
 import { randomFrom, testSeed } from '../chaos/random.ts';
 import { type LogLine, ServerProcess } from '../server-process.ts';
+import { workersReady } from '../workers-ready.ts';
 
 export interface FaultyRun {
   readonly args?: readonly string[];
@@ -104,9 +105,10 @@ export function storeOf({ child: { spawnargs } }: ServerProcess): string {
   return path;
 }
 
-/** Whether all workers are there, and the server says that it takes writes. */
-async function isWhole(server: ServerProcess): Promise<boolean> {
+/** Whether all workers are there and listen, and the server says that it takes writes. */
+export async function isWhole(server: ServerProcess): Promise<boolean> {
   if (server.workerPids.length < WORKERS) return false;
+  if ((await workersReady(server.url)) < WORKERS) return false;
   const alone = { headers: { connection: 'close' }, signal: AbortSignal.timeout(1000) };
   const answer = await fetch(`${server.url}/readyz`, alone).catch(() => undefined);
   return answer?.status === 200;

@@ -45,6 +45,31 @@ describe('a server with tokens', () => {
     assert.deepEqual(made.logged, []);
   });
 
+  it('tells a token for some keys that a purge took one of them, and not what else it selected', async (t) => {
+    const { app } = withTokens(t);
+    const all = { host: 'localhost', ...bearer('all-secret') };
+    const put = { ...all, 'cache-tag': 'secret-tag' };
+    await app.inject({ method: 'PUT', url: '/v1/entries/team/a', headers: put, payload: 'x' });
+    const purge = { ...all, 'content-type': 'application/json' };
+    const why = async (secret: string): Promise<Record<string, unknown>> => {
+      const headers = { host: 'localhost', ...bearer(secret) };
+      const answer = await app.inject({ url: '/v1/explain/team/a', headers });
+      return answer.json<{ by: Record<string, unknown> }>().by;
+    };
+    for (const [payload, isSeen] of [
+      ['{"tag":"secret-tag"}', false],
+      ['{"prefix":"te"}', false],
+      ['{"prefix":"team/a"}', true],
+    ] as const) {
+      await app.inject({ method: 'PUT', url: '/v1/entries/team/a', headers: put, payload: 'x' });
+      await app.inject({ method: 'POST', url: '/v1/purge', headers: purge, payload });
+      assert.deepEqual((await why('all-secret'))['selector'], JSON.parse(payload), payload);
+      const seen = await why('team-secret');
+      assert.equal(typeof seen['purge'], 'string');
+      assert.equal('selector' in seen, isSeen, payload);
+    }
+  });
+
   it('names the scope that is missing', async (t) => {
     const { app } = withTokens(t);
     const headers = bearer('read-secret');

@@ -37,6 +37,7 @@ describe('the waiting room', () => {
     const { waiting, left } = room();
     const waits = ['a', 'a', 'a', 'b'].map((key) => waiting.begin(key));
     const [first, second, third, other] = waits;
+    for (const wait of waits) wait.inLine();
     assert.equal(waiting.granted(second?.id ?? 0, 'token'), true);
     assert.equal(waiting.granted(second?.id ?? 0, 'token'), false, 'it has gone with the first');
     waiting.settled('a', recordOf('a'));
@@ -48,6 +49,26 @@ describe('the waiting room', () => {
     waiting.settled('b', null);
     assert.deepEqual(await other?.outcome, { how: 'over' });
     assert.deepEqual(left, [], 'the primary knows');
+  });
+
+  it('gives the entry to nobody who is not in line: the primary answers that one by itself', async () => {
+    const { waiting } = room();
+    const [inLine, begun] = ['a', 'a'].map((key) => waiting.begin(key));
+    inLine?.inLine();
+    waiting.settled('a', recordOf('a'));
+    const waited = await inLine?.outcome;
+    assert.ok(waited?.how === 'settled');
+    assert.equal(waiting.size, 1);
+    const { counts, open } = contents();
+    (await waited.entry.content(framing(), () => open())).release();
+    waited.entry.served();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(counts.released, 1, 'it is kept for nobody else');
+    begun?.forget();
+    assert.equal(waiting.size, 0);
+    begun?.inLine();
+    waiting.settled('a', recordOf('a'));
+    assert.deepEqual(await begun?.outcome, { how: 'over' });
   });
 
   it('tells the primary who leaves, by time, by itself or since the worker stops', async () => {

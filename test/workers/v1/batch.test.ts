@@ -104,6 +104,28 @@ test('bodies that are no text come and go in base64, in msgpack as bytes', async
   assert.equal(count?.['value'], 2n ** 62n);
 });
 
+test('text that JSON would mostly escape comes in base64, other text as it is', async (t) => {
+  const { batch } = over(t);
+  const controls = '\u0001\u0002'.repeat(50);
+  const lines = 'a "line"\n'.repeat(50);
+  const bodies = [controls, lines, '', '\n', 'é漢😀'];
+  await batch(bodies.map((body, nth) => ({ op: 'put', key: `k/${nth}`, body })));
+  const answers = await batch(bodies.map((_, nth) => ({ op: 'get', key: `k/${nth}` })));
+  const inBase64 = answers[0]?.['bodyBase64'];
+  assert.equal(Buffer.from(String(inBase64), 'base64').toString(), controls);
+  assert.deepEqual(
+    answers.slice(1).map(({ body }) => body),
+    bodies.slice(1),
+  );
+});
+
+test('a batch of more than 16 MiB is refused, however long JSON may be', async (t) => {
+  const { send } = over(t);
+  const items = [{ op: 'put', key: 'k', body: 'x'.repeat(16 * 1024 * 1024) }];
+  const answer = await send(JSON.stringify({ items }), 'application/json');
+  assert.equal(answer.statusCode, 413);
+});
+
 test('conditions hold for items as they do for requests', async (t) => {
   const { batch } = over(t);
   const [stored, taken, kept, changed, current, other, removed] = await batch([

@@ -54,8 +54,11 @@ const Answer = Type.Object({
     }),
   ),
   tags: Type.Optional(Type.Array(Type.String())),
-  body: text('Of a get: the body, where it is valid UTF-8; in msgpack always, as bytes.'),
-  bodyBase64: text('Of a get: the body, where it is not valid UTF-8.'),
+  body: text(
+    'Of a get: the body, where it is valid UTF-8 and JSON makes it at most twice as long; in msgpack ' +
+      'always, as bytes.',
+  ),
+  bodyBase64: text('Of a get: the body, where it is not shown as text.'),
   value: Type.Optional(Type.Integer({ format: 'int64', description: 'Of an incr.' })),
 });
 

@@ -26,6 +26,12 @@ interface Form {
   write(answers: readonly ItemAnswer[]): Buffer;
 }
 
+/** What a body is read from is parsed on the event loop, and held whole while its items are carried out. */
+const BATCH_BYTES_MAX = 16 * 1024 * 1024;
+/** A control character takes six in JSON, in base64 no byte takes two. */
+const ESCAPED_TIMES_MAX = 2;
+const QUOTES = 2;
+
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 const MSGPACK: Form = {
@@ -53,9 +59,17 @@ function jsonOf({ body, value, ...plain }: ItemAnswer): string {
   const open = JSON.stringify(plain).slice(0, -1);
   if (value !== undefined) return `${open},"value":${value}}`;
   if (body === undefined) return `${open}}`;
-  return isUtf8(body)
-    ? `${open},"body":${JSON.stringify(body.toString())}}`
-    : `${open},"bodyBase64":"${body.toString('base64')}"}`;
+  const text = textOf(body);
+  return text === undefined
+    ? `${open},"bodyBase64":"${body.toString('base64')}"}`
+    : `${open},"body":${text}}`;
+}
+
+/** The body as a JSON string; undefined where it is no text, or one that mostly has to be escaped. */
+function textOf(body: Buffer): string | undefined {
+  if (!isUtf8(body)) return undefined;
+  const text = JSON.stringify(body.toString());
+  return text.length > ESCAPED_TIMES_MAX * body.length + QUOTES ? undefined : text;
 }
 
 const MSGPACK_MEDIA_TYPE = /^application\/(?:x-|vnd\.)?msgpack[ \t]*(?:;.*)?$/i;
@@ -81,7 +95,8 @@ async function perform(
     return;
   }
   const form = formOf(request.headers);
-  const upload = new Upload(deps.uploads, request.raw, reply.raw, deps.config.jsonBytesMax);
+  const bytesMax = Math.min(BATCH_BYTES_MAX, deps.config.jsonBytesMax);
+  const upload = new Upload(deps.uploads, request.raw, reply.raw, bytesMax);
   const room = new BatchRoom(answerRoom);
   const close = (): void => {
     room.close();

@@ -1,7 +1,8 @@
 /** `/v1/explain/{key}`: why a key hits or misses. */
 import type { FastifyInstance } from 'fastify';
 import type { ExplainedEntry, Explanation } from '../../../protocol/explanation.ts';
-import { purgeId } from '../../../protocol/purge.ts';
+import { type PurgeSelector, purgeId } from '../../../protocol/purge.ts';
+import { maySeeSelector } from '../../access/selectors.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { getAndHead, inStore, keyAfter, sendJson } from '../declare.ts';
 import { EXPLAIN_SCHEMA } from './purges-schemas.ts';
@@ -10,9 +11,17 @@ const MOUNT = '/v1/explain/';
 
 const seconds = (atMs: number): number | null => (atMs === 0 ? null : atMs / 1000);
 
-function shown(key: string, told: Explanation): object {
+/** What a purge selected is told to those alone who may ask for its report. */
+function shown(
+  key: string,
+  told: Explanation,
+  maySee: (selector: PurgeSelector) => boolean,
+): object {
   const { state, reason, atMs, purgeVersion, purge, entry, rememberedSinceMs } = told;
-  const selected = purge === undefined ? {} : { selector: purge.selector, soft: purge.isSoft };
+  const selected =
+    purge === undefined || !maySee(purge.selector)
+      ? {}
+      : { selector: purge.selector, soft: purge.isSoft };
   return {
     ...{ key, state, reason },
     at: seconds(atMs),
@@ -40,7 +49,11 @@ export function explainRoutes(app: FastifyInstance, deps: RouteDeps): void {
     schema: EXPLAIN_SCHEMA,
     handler: async (request, reply) => {
       const key = keyAfter(MOUNT, request, 'read');
-      sendJson(reply, shown(key, await inStore(request, deps.store.explain(key))));
+      const told = await inStore(request, deps.store.explain(key));
+      sendJson(
+        reply,
+        shown(key, told, (selector) => maySeeSelector(request, selector)),
+      );
     },
   });
 }

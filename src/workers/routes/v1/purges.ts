@@ -1,13 +1,9 @@
 /** `/v1/purge` and `/v1/purges/{id}`: many entries removed, or made stale, at once. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BigCacheError } from '../../../protocol/errors.ts';
-import {
-  type PurgeReport,
-  type PurgeSelector,
-  purgeId,
-  versionOfPurgeId,
-} from '../../../protocol/purge.ts';
-import { allowPrefix, allowScope, allowStoreWide } from '../../access/principal.ts';
+import { type PurgeReport, purgeId, versionOfPurgeId } from '../../../protocol/purge.ts';
+import { allowScope } from '../../access/principal.ts';
+import { allowSelector } from '../../access/selectors.ts';
 import { Upload } from '../../body/upload.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { requireJson } from '../../json/media-type.ts';
@@ -49,12 +45,6 @@ async function report(
   if (found === undefined) throw new BigCacheError('PURGE_UNKNOWN');
   allowSelector(request, found.selector);
   sendJson(reply, shownReport(found));
-}
-
-/** A token for some keys has to do with purges of those alone; entries with a tag may have any key. */
-function allowSelector(request: FastifyRequest, selector: PurgeSelector): void {
-  if ('prefix' in selector) allowPrefix(request, selector.prefix);
-  else allowStoreWide(request);
 }
 
 function shownReport(told: PurgeReport): object {

@@ -1,7 +1,7 @@
 /** Log lines that one cause would write many times. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Seldom } from '../../../src/workers/metrics/seldom.ts';
+import { Seldom } from '../../src/protocol/seldom.ts';
 
 describe('what is told seldom', () => {
   it('passes once in a while, with how many were held back', () => {
