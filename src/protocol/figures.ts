@@ -25,6 +25,7 @@ export const WORKER_COUNTS = [
   'damagedEntries',
   'channelRequests',
   'channelOverloads',
+  'writesRefused',
   'channelTimeouts',
   /** Hits out of records that the worker held, without a word to the primary. */
   'heldHits',
@@ -47,6 +48,7 @@ export const PROCESS_FIGURES = [
   'loopUtilization',
   'connectionsOpen',
   'channelPending',
+  'writesUnderWay',
   'channelUnsentBytes',
   'heldRecords',
   'heldRecordBytes',

@@ -23,6 +23,7 @@ import { installErrors, sendError } from './plugins/errors.ts';
 import { installGuards } from './plugins/guards.ts';
 import { installMetering } from './plugins/metering.ts';
 import { installMethods } from './plugins/methods.ts';
+import { installPipelining } from './plugins/pipelining.ts';
 import { installRebalancing } from './plugins/rebalancing.ts';
 import { adminRoutes } from './routes/admin.ts';
 import { cacheRoutes } from './routes/cache.ts';
@@ -106,6 +107,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   installMetering(app, shared);
+  installPipelining(app, limits);
   installRebalancing(app, shared);
   installErrors(app, deps.log, limits.lingerMs);
   installMethods(app, limits.lingerMs);

@@ -24,6 +24,11 @@ export interface Limits {
   readonly uploadBytesMax: number;
   /** Uploads that one worker stores as they arrive, at once; further ones wait. */
   readonly streamsMax: number;
+  /** Writes that one worker has under way; further ones are refused. */
+  readonly writesMax: number;
+  /** Requests that wait for their turn behind others, on one connection and on all of a worker. */
+  readonly queuedOnConnectionMax: number;
+  readonly queuedMax: number;
   /** A client that takes nothing of its answer for this long is cut. */
   readonly sendStallMs: number;
   /** How long a connection that was told to close is still read, so that its answer arrives. */
@@ -45,6 +50,9 @@ export const DEFAULT_LIMITS: Limits = {
   bodyCheckMs: 1_000,
   uploadBytesMax: 64 * MiB,
   streamsMax: 64,
+  writesMax: 4096,
+  queuedOnConnectionMax: 1024,
+  queuedMax: 8192,
   sendStallMs: 60_000,
   lingerMs: 2_000,
 };

@@ -5,17 +5,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import type { Limits } from './limits.ts';
 
 /** Answers that wait behind earlier ones on their connection, by what to do when it ends first. */
 const queuedBySocket = new WeakMap<Socket, Set<() => void>>();
 
-/**
- * Requests that may wait for their turn on one connection, and on all of a worker together. Node reads on
- * while answers have not begun, so a client could have any number wait behind one that takes long.
- */
-const QUEUED_MAX = 1024;
-const QUEUED_IN_ALL_MAX = 16_384;
-let queuedInAll = 0;
+export type QueueLimits = Pick<Limits, 'queuedOnConnectionMax' | 'queuedMax'>;
 
 /** The callbacks of the answers queued on `socket`; all are called when it closes. */
 function queuedOn(socket: Socket): Set<() => void> {
@@ -50,6 +45,48 @@ export function whenClosed(raw: ServerResponse, socket: Socket, callback: () => 
   });
 }
 
+/** Node tells an answer that it has been given the socket. */
+function whenItsTurn(raw: ServerResponse, callback: () => void): void {
+  raw.once('socket', callback);
+}
+
+/** How many answers are queued on each connection, and on all of them together. */
+export class Queue {
+  readonly #limits: QueueLimits;
+  readonly #bySocket = new WeakMap<Socket, number>();
+  #size = 0;
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Counts an answer that is queued until its turn, or the end of its connection; false where too many are. */
+  join(raw: ServerResponse, socket: Socket): boolean {
+    const { queuedOnConnectionMax, queuedMax } = this.#limits;
+    const before = this.#bySocket.get(socket) ?? 0;
+    if (socket.destroyed || before >= queuedOnConnectionMax || this.#size >= queuedMax)
+      return false;
+    const queued = queuedOn(socket);
+    const leave = (): void => {
+      if (!queued.delete(leave)) return;
+      this.#add(socket, -1);
+    };
+    queued.add(leave);
+    this.#add(socket, 1);
+    whenItsTurn(raw, leave);
+    return true;
+  }
+
+  #add(socket: Socket, count: number): void {
+    this.#size += count;
+    this.#bySocket.set(socket, (this.#bySocket.get(socket) ?? 0) + count);
+  }
+}
+
 /** Whether the answer would wait behind earlier ones on its connection. */
 export function isQueued(reply: FastifyReply): boolean {
   return reply.raw.socket === null;
@@ -58,26 +95,18 @@ export function isQueued(reply: FastifyReply): boolean {
 /**
  * Waits until it is the turn of an answer that is queued; false when its connection ends before that,
  * and then there is nobody to answer. What a queued answer would hold, it would hold for as long as
- * its client likes, times the requests that fit into a packet. A connection with too many is ended.
+ * its client likes, times the requests that fit into a packet.
  */
 export function turnOf(request: IncomingMessage, raw: ServerResponse): Promise<boolean> {
   const { socket } = request;
   if (socket.destroyed) return Promise.resolve(false);
-  const queued = queuedOn(socket);
-  if (queued.size >= QUEUED_MAX || queuedInAll >= QUEUED_IN_ALL_MAX) {
-    socket.destroy();
-    return Promise.resolve(false);
-  }
   return new Promise((resolve) => {
-    const end = (isItsTurn: boolean): void => {
-      if (!queued.delete(leave)) return;
-      queuedInAll -= 1;
-      resolve(isItsTurn);
-    };
-    const leave = (): void => end(false);
+    const queued = queuedOn(socket);
+    const leave = (): void => resolve(false);
     queued.add(leave);
-    queuedInAll += 1;
-    // Node tells an answer that it has been given the socket.
-    raw.once('socket', () => end(true));
+    whenItsTurn(raw, () => {
+      queued.delete(leave);
+      resolve(true);
+    });
   });
 }

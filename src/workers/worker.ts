@@ -31,6 +31,7 @@ import type { PrimaryLink } from './primary-link.ts';
 import { ChannelIndex } from './store/channel-index.ts';
 import { RecordCache } from './store/record-cache.ts';
 import { SegmentStore } from './store/segment-store.ts';
+import { WriteRoom } from './store/write-room.ts';
 import { Surplus } from './surplus.ts';
 
 /** Checking a large index that crashed may take minutes. */
@@ -63,6 +64,7 @@ class RunningWorker {
   readonly #measures: WorkerMeasures;
   readonly #index: ChannelIndex;
   readonly #records: RecordCache | undefined;
+  readonly #writes = new WriteRoom(DEFAULT_LIMITS.writesMax);
   readonly #surplus = new Surplus(() => this.#measures.connectionsOpen);
   #isDraining = false;
 
@@ -76,7 +78,12 @@ class RunningWorker {
       recordCacheBytes > 0 ? new RecordCache(recordCacheBytes, bodyCacheBytes) : undefined;
     const index = new ChannelIndex(link.channel, this.#records);
     this.#index = index;
-    this.#measures = new WorkerMeasures(link.channel, this.#counters, this.#records);
+    this.#measures = new WorkerMeasures({
+      channel: link.channel,
+      counters: this.#counters,
+      records: this.#records,
+      writes: this.#writes,
+    });
     this.#segments = new SegmentLog({
       directory: welcome.segmentsPath,
       segmentBytes: welcome.config.segmentBytes,
@@ -135,6 +142,7 @@ class RunningWorker {
       warm,
       ...(this.#records === undefined ? {} : { records: this.#records }),
       now: Date.now,
+      writes: this.#writes,
       ...(this.#welcome.config.compression ? { encoder: new BodyEncoder() } : {}),
       onDamage: (key, what) => {
         this.#measures.traffic.counts.damagedEntries += 1;

@@ -125,6 +125,37 @@ test('a client with more requests than may wait behind one that takes long is cu
   assert.equal(server.counters.miss - misses, 1000, 'those of the other are not carried out');
 });
 
+test('requests that wait behind others are bounded over all connections too', async (t) => {
+  const server = await listening(t, { limits: { queuedMax: 50 } });
+  let answer = (): void => undefined;
+  const slow = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const { count } = server.store;
+  server.store.count = () => slow.then(() => count.call(server.store));
+  const texts = ['', '', ''];
+  const sockets = texts.map((_, nth) => {
+    const socket = server.connect();
+    socket.on('error', () => undefined).setEncoding('latin1');
+    socket.on('data', (piece: string) => {
+      texts[nth] += piece;
+    });
+    return socket;
+  });
+  const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const [first, second, third] = sockets;
+  first?.write(get('/stat/count') + get('/pickle/none').repeat(30));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  second?.write(get('/stat/count') + get('/pickle/none').repeat(40));
+  await new Promise((resolve) => second?.once('close', resolve));
+  third?.write(get('/stat/count') + get('/pickle/none').repeat(15));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  answer();
+  await until(() => statusesOf(texts[0] ?? '').length === 31);
+  await until(() => statusesOf(texts[2] ?? '').length === 16);
+  assert.equal(texts[1], '');
+});
+
 test('streamed bodies arrive whole, each chunk sent before the next is read', async (t) => {
   const server = await listening(t);
   const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 7) % 251));

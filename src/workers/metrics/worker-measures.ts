@@ -7,6 +7,7 @@ import type { ProcessFigures } from '../../protocol/figures.ts';
 import { memoryFigures } from '../../protocol/process-memory.ts';
 import type { Tally } from '../../protocol/statistics.ts';
 import type { RecordCache } from '../store/record-cache.ts';
+import type { WriteRoom } from '../store/write-room.ts';
 import { Connections } from './connections.ts';
 import { Traffic } from './traffic.ts';
 
@@ -15,22 +16,23 @@ const NOTHING_HELD = { hits: 0, size: 0, bytes: 0, bodyBytes: 0 };
 
 type Held = Pick<RecordCache, 'hits' | 'size' | 'bytes' | 'bodyBytes'>;
 
+/** What of a worker is measured. */
+export interface Measured {
+  readonly channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>;
+  readonly counters: Readonly<Counters>;
+  /** Undefined where it holds none. */
+  readonly records: Held | undefined;
+  readonly writes: Pick<WriteRoom, 'underWay' | 'refused'>;
+}
+
 export class WorkerMeasures {
   readonly traffic = new Traffic();
-  readonly #channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>;
-  readonly #counters: Readonly<Counters>;
-  readonly #records: Held;
+  readonly #of: Measured;
   readonly #connections = new Connections();
   readonly #loop = new EventLoopWatch();
 
-  constructor(
-    channel: Pick<Channel, 'counts' | 'pendingCount' | 'unsentBytes'>,
-    counters: Readonly<Counters>,
-    records: Held = NOTHING_HELD,
-  ) {
-    this.#records = records;
-    this.#channel = channel;
-    this.#counters = counters;
+  constructor(measured: Measured) {
+    this.#of = measured;
   }
 
   /** Counts the connections of a server from now on. */
@@ -44,13 +46,15 @@ export class WorkerMeasures {
 
   /** All that was counted since the start, and what the process is like now. */
   take(): [Tally, ProcessFigures] {
-    const { requests, overloads, timeouts } = this.#channel.counts;
+    const { channel, counters, records = NOTHING_HELD, writes } = this.#of;
+    const { requests, overloads, timeouts } = channel.counts;
     const { user, system } = process.cpuUsage();
     Object.assign(this.traffic.counts, this.#connections.counts, {
       channelRequests: requests,
       channelOverloads: overloads,
       channelTimeouts: timeouts,
-      heldHits: this.#records.hits,
+      writesRefused: writes.refused,
+      heldHits: records.hits,
       cpuUserUs: user,
       cpuSystemUs: system,
     });
@@ -58,12 +62,13 @@ export class WorkerMeasures {
       ...memoryFigures(),
       ...this.#loop.figures,
       connectionsOpen: this.#connections.open,
-      channelPending: this.#channel.pendingCount,
-      channelUnsentBytes: this.#channel.unsentBytes,
-      heldRecords: this.#records.size,
-      heldRecordBytes: this.#records.bytes,
-      heldBodyBytes: this.#records.bodyBytes,
+      writesUnderWay: writes.underWay,
+      channelPending: channel.pendingCount,
+      channelUnsentBytes: channel.unsentBytes,
+      heldRecords: records.size,
+      heldRecordBytes: records.bytes,
+      heldBodyBytes: records.bodyBytes,
     };
-    return [this.traffic.tallyWith(this.#counters), figures];
+    return [this.traffic.tallyWith(counters), figures];
   }
 }

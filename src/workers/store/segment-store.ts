@@ -44,6 +44,7 @@ import {
   type Stored,
 } from './store.ts';
 import { watched } from './watched-content.ts';
+import { WriteRoom } from './write-room.ts';
 
 export interface SegmentStoreOptions {
   readonly index: EntryIndex;
@@ -55,6 +56,8 @@ export interface SegmentStoreOptions {
   readonly now: () => number;
   /** Compresses what is stored, where it pays; left out, all is stored as it is given. */
   readonly encoder?: BodyEncoder;
+  /** Bounds the writes that are under way; left out, nothing does. */
+  readonly writes?: WriteRoom;
   /** Told of every entry that was found damaged; it has been dropped. */
   readonly onDamage: (key: string, what: string) => void;
 }
@@ -71,10 +74,12 @@ export class SegmentStore implements Store {
   readonly #writer: EntryWriter;
   readonly #bodies: FormReader;
   readonly #held: HeldReads | undefined;
+  readonly #writes: WriteRoom;
 
   constructor(options: SegmentStoreOptions) {
     const { index, segments, bodies, now, encoder, records } = options;
     this.#options = options;
+    this.#writes = options.writes ?? new WriteRoom(Number.POSITIVE_INFINITY);
     this.#bodies = new FormReader(bodies);
     this.#held =
       records &&
@@ -214,7 +219,9 @@ export class SegmentStore implements Store {
     if (leaseToken !== undefined && !Buffer.isBuffer(body)) {
       await this.#options.index.checkLease(key, leaseToken);
     }
-    const written = await this.#writer.write(key, meta, body, guard, leaseToken);
+    const written = await this.#writes.run(() =>
+      this.#writer.write(key, meta, body, guard, leaseToken),
+    );
     const { version, created, placed, plainBytes, contentHash } = written;
     // What was written just now is in the page cache.
     this.#options.warm.add(warmItem(placed.pointer));

@@ -20,11 +20,11 @@ const CLIENTS = 8;
 const WORKERS = 2;
 const LOOK_EVERY_MS = 2000;
 const KILL_EVERY_MS = 15_000;
-/** Caches fill and code is compiled in this part of the time. */
-const SETTLING_SHARE = 0.25;
+/** Caches fill, code is compiled, and what is remembered of entries that went comes to its bound meanwhile. */
+const SETTLING_SHARE = 0.5;
+const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
 const MB = 1_000_000;
-/** In an hour that is less than what a worker takes. */
-const MEMORY_SLOPE_MAX = 1 * MB;
+const MEMORY_SLOPE_MAX = 0.5 * MB;
 const DESCRIPTOR_SLOPE_MAX = 0.5;
 
 class Watched {
@@ -49,10 +49,13 @@ class Watched {
       all.filter(({ atMs }) => atMs >= settledAtMs);
     const [bytes, descriptors] = [settled(this.#bytes), settled(this.#descriptors)];
     const [memorySlope, descriptorSlope] = [slopePerMinute(bytes), slopePerMinute(descriptors)];
-    const inMB = (sample: Sample | undefined): string => ((sample?.value ?? 0) / MB).toFixed(1);
+    const inMB = (share: number): string => {
+      const sample = this.#bytes[Math.round(share * (this.#bytes.length - 1))];
+      return ((sample?.value ?? 0) / MB).toFixed(0);
+    };
     t.diagnostic(
-      `${this.#name}: RssAnon from ${inMB(bytes[0])} to ${inMB(bytes.at(-1))} MB, ` +
-        `${(memorySlope / MB).toFixed(3)} MB a minute; descriptors from ${descriptors[0]?.value} to ` +
+      `${this.#name}: RssAnon at each quarter of the time ${QUARTERS.map(inMB).join(', ')} MB, in the second ` +
+        `half ${(memorySlope / MB).toFixed(3)} MB a minute; descriptors from ${descriptors[0]?.value} to ` +
         `${descriptors.at(-1)?.value}, ${descriptorSlope.toFixed(3)} a minute`,
     );
     assert.ok(memorySlope < MEMORY_SLOPE_MAX, `the memory of the ${this.#name} grows`);

@@ -19,7 +19,8 @@ describe('the measures of a worker', () => {
       unsentBytes: 90,
     };
     const records = { hits: 4, size: 6, bytes: 8000, bodyBytes: 30_000 };
-    const measures = new WorkerMeasures(channel, counters, records);
+    const writes = { underWay: 2, refused: 11 };
+    const measures = new WorkerMeasures({ channel, counters, records, writes });
     measures.traffic.counts.staleHits = 2;
     const [tally, figures] = measures.take();
     assert.ok(isTally(tally));
@@ -33,6 +34,7 @@ describe('the measures of a worker', () => {
     assert.deepEqual([figures.channelPending, figures.channelUnsentBytes], [3, 90]);
     assert.deepEqual([counts.heldHits, figures.heldRecords, figures.heldRecordBytes], [4, 6, 8000]);
     assert.equal(figures.heldBodyBytes, 30_000);
+    assert.deepEqual([figures.writesUnderWay, counts.writesRefused], [2, 11]);
     assert.deepEqual(Object.keys(figures).sort(), [...PROCESS_FIGURES].sort());
     for (const name of PROCESS_FIGURES) assert.ok(isFigure(figures[name]), name);
   });
@@ -44,7 +46,12 @@ describe('the measures of a worker', () => {
       pendingCount: 0,
       unsentBytes: 0,
     };
-    const measures = new WorkerMeasures(channel, counters);
+    const measures = new WorkerMeasures({
+      channel,
+      counters,
+      records: undefined,
+      writes: { underWay: 0, refused: 0 },
+    });
     const block = measures.traffic.add('/a', 'GET', [200]);
     const [before] = measures.take();
     measures.traffic.record(block, 200, 100);

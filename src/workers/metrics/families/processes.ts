@@ -63,6 +63,21 @@ const CHANNEL: readonly Family[] = [
   ),
 ];
 
+const WRITES: readonly Family[] = [
+  gauge(
+    'bigcache_worker_writes_pending',
+    'writes.pending',
+    'Writes that workers have begun and not answered yet, at most 4,096 in each',
+    (all) => sumOf(all, 'writesUnderWay'),
+  ),
+  counter(
+    'bigcache_worker_writes_refused_total',
+    'writes.refused',
+    'Writes that were answered 503, since as many as may be were under way in their worker',
+    ({ workers }) => workers.writesRefused,
+  ),
+];
+
 const RECORDS: readonly Family[] = [
   counter(
     'bigcache_held_hits_total',
@@ -190,6 +205,7 @@ const BUILD: readonly Family[] = [
 
 export const PROCESS_FAMILIES: readonly Family[] = [
   ...CHANNEL,
+  ...WRITES,
   ...RECORDS,
   ...WORKERS,
   ...EACH,
