@@ -18,6 +18,7 @@ import { requestIds } from './http/request-id.ts';
 import { Inspector } from './json/inspector.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { Traffic } from './metrics/traffic.ts';
+import { openSockets } from './open-sockets.ts';
 import { installAuthorisation } from './plugins/authorisation.ts';
 import { installErrors, sendError } from './plugins/errors.ts';
 import { installGuards } from './plugins/guards.ts';
@@ -42,6 +43,7 @@ import { leaseRoutes } from './routes/v1/leases.ts';
 import { purgeRoutes } from './routes/v1/purges.ts';
 import { statsRoutes } from './routes/v1/stats.ts';
 import { touchRoutes } from './routes/v1/touch.ts';
+import { cutSlowReaders } from './slow-readers.ts';
 import { Surplus } from './surplus.ts';
 
 export type { AppDeps } from './deps.ts';
@@ -102,7 +104,9 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   installExpectations(app.server);
   answerAfterEnd(app.server);
   closeIdleOnClose(app);
-  cutSilentOnClose(app);
+  const sockets = openSockets(app.server);
+  cutSilentOnClose(app, sockets);
+  cutSlowReaders(app, sockets, limits);
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

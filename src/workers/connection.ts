@@ -3,10 +3,10 @@
  * request, and to expectations.
  */
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BigCacheError } from '../protocol/errors.ts';
+import type { HttpSocket } from './open-sockets.ts';
 import { JSON_TYPE } from './wrapper.ts';
 
 /** What Node's parser reports, by its code; everything else is REQUEST_INVALID. */
@@ -115,27 +115,11 @@ export function closeIdleOnClose(app: FastifyInstance): void {
 /** How long a connection on which no request has come may stay when the server stops. */
 const SILENT_AT_STOP_MS = 1000;
 
-type HttpSocket = Socket & { _httpMessage?: ServerResponse | null };
-
-const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
-
 /**
  * Cuts, while the server stops, connections on which nobody has asked for anything: new ones, those in
  * the middle of a head or of a TLS handshake. Node takes none of them for idle, and would wait.
  */
-export function cutSilentOnClose(app: FastifyInstance): void {
-  const sockets = new Set<HttpSocket>();
-  // One function for all of them: each connection would pay for a closure of its own.
-  function forget(this: Socket): void {
-    sockets.delete(this);
-  }
-  const track = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on('close', forget);
-  };
-  const server: unknown = app.server;
-  if (server instanceof HttpsServer) trackHandshakes(server, sockets, track);
-  app.server.on('connection', track);
+export function cutSilentOnClose(app: FastifyInstance, sockets: ReadonlySet<HttpSocket>): void {
   app.addHook('preClose', (done) => {
     const timer = setTimeout(() => {
       for (const socket of sockets) if (!socket._httpMessage) socket.destroy();
@@ -143,26 +127,5 @@ export function cutSilentOnClose(app: FastifyInstance): void {
     app.server.once('close', () => clearTimeout(timer));
     if (!app.server.listening) clearTimeout(timer);
     done();
-  });
-}
-
-/** Has the socket that TLS is spoken on take the place of the bare one, which no request comes on. */
-function trackHandshakes(
-  server: HttpsServer,
-  sockets: Set<HttpSocket>,
-  track: (socket: Socket) => void,
-): void {
-  const bareByPeer = new Map<string, Socket>();
-  server.on('connection', (socket: Socket) => {
-    const peer = peerOf(socket);
-    bareByPeer.set(peer, socket);
-    socket.once('close', () => {
-      if (bareByPeer.get(peer) === socket) bareByPeer.delete(peer);
-    });
-  });
-  server.on('secureConnection', (socket) => {
-    track(socket);
-    const bare = bareByPeer.get(peerOf(socket));
-    if (bare !== undefined) sockets.delete(bare);
   });
 }

@@ -31,6 +31,10 @@ export interface Limits {
   readonly queuedMax: number;
   /** A client that takes nothing of its answer for this long is cut. */
   readonly sendStallMs: number;
+  /** What a client takes of its answer each second, at least, beside `sendStallMs` for each write. */
+  readonly sendBytesPerSecondMin: number;
+  /** How often answers are looked at. */
+  readonly sendCheckMs: number;
   /** How long a connection that was told to close is still read, so that its answer arrives. */
   readonly lingerMs: number;
 }
@@ -54,5 +58,7 @@ export const DEFAULT_LIMITS: Limits = {
   queuedOnConnectionMax: 1024,
   queuedMax: 8192,
   sendStallMs: 60_000,
+  sendBytesPerSecondMin: 8 * KiB,
+  sendCheckMs: 5_000,
   lingerMs: 2_000,
 };
