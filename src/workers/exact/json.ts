@@ -4,8 +4,6 @@ import { createScanner, type JSONScanner } from 'jsonc-parser';
 import { expect, next, Token } from '../json/members.ts';
 import { type Exact, invalid, type Members, setOnce, ValueBudget } from './values.ts';
 
-/** After so much text the event loop has its turn. */
-const TEXT_PER_TURN = 512 * 1024;
 const INTEGER = /^-?\d+$/;
 /** Longer integers are out of every range here, and would take long to convert. */
 const INTEGER_LENGTH_MAX = 32;
@@ -13,7 +11,6 @@ const INTEGER_LENGTH_MAX = 32;
 class JsonReader {
   readonly #scanner: JSONScanner;
   readonly #budget = new ValueBudget();
-  #pausedAt = 0;
 
   /** Throws BODY_INVALID for what is no UTF-8. */
   constructor(body: Buffer) {
@@ -77,8 +74,8 @@ class JsonReader {
     return following;
   }
 
-  /** The elements of an array, with turns for others in between. */
-  async elements(elementsMax: number): Promise<Exact[]> {
+  /** The elements of an array that is no longer than that. */
+  elements(elementsMax: number): Exact[] {
     if (this.next() !== Token.openBracket) throw invalid('"items" is an array.');
     const elements: Exact[] = [];
     let token = this.next();
@@ -86,16 +83,8 @@ class JsonReader {
       if (elements.length >= elementsMax) throw invalid(`There are at most ${elementsMax} items.`);
       elements.push(this.value(token, 2));
       token = this.#after(Token.closeBracket);
-      await this.#turn();
     }
     return elements;
-  }
-
-  async #turn(): Promise<void> {
-    const at = this.#scanner.getPosition();
-    if (at - this.#pausedAt < TEXT_PER_TURN) return;
-    this.#pausedAt = at;
-    await new Promise((resolve) => setImmediate(resolve));
   }
 
   end(): void {
@@ -117,12 +106,12 @@ export function jsonMembers(body: Buffer): Members {
   return members;
 }
 
-/** The elements of `{"items": [...]}`, which has no other member. Rejects with BODY_INVALID. */
-export async function jsonItems(body: Buffer, itemsMax: number): Promise<readonly Exact[]> {
+/** The elements of `{"items": [...]}`, which has no other member. Throws BODY_INVALID. */
+export function jsonItems(body: Buffer, itemsMax: number): readonly Exact[] {
   const reader = new JsonReader(body);
   if (reader.next() !== Token.openBrace) throw invalid('The body must be a JSON object.');
   if (reader.name(reader.next()) !== 'items') throw invalid('The body is {"items": [...]}.');
-  const items = await reader.elements(itemsMax);
+  const items = reader.elements(itemsMax);
   if (reader.next() !== Token.closeBrace) throw invalid('The body is {"items": [...]}.');
   reader.end();
   return items;

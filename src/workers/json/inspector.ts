@@ -51,6 +51,7 @@ export class Inspector {
       maxThreads: THREADS_MAX,
       idleTimeout: IDLE_TIMEOUT_MS,
       maxQueue: QUEUE_MAX,
+      recordTiming: false,
     });
     if (this.#pool.queueSize >= QUEUE_MAX) throw new BigCacheError('OVERLOADED');
     const result = await this.#pool.run(bytes, { transferList: [bytes] });

@@ -6,7 +6,7 @@ import { Packr } from 'msgpackr';
 import { askerOf } from '../../access/principal.ts';
 import { Upload } from '../../body/upload.ts';
 import type { RouteDeps } from '../../deps.ts';
-import { jsonItems } from '../../exact/json.ts';
+import { ItemsReader } from '../../exact/items-reader.ts';
 import { msgpackItems } from '../../exact/msgpack.ts';
 import type { Exact } from '../../exact/values.ts';
 import { requireJson } from '../../json/media-type.ts';
@@ -41,9 +41,9 @@ const MSGPACK: Form = {
   write: (answers) => Buffer.from(packr.pack({ items: answers })),
 };
 
-const JSON_FORM: Form = {
+const jsonForm = (reader: ItemsReader): Form => ({
   type: JSON_TYPE,
-  itemsOf: (body) => jsonItems(body, ITEMS_MAX),
+  itemsOf: (body) => reader.read(body, ITEMS_MAX),
   write: (answers) => {
     const pieces = [Buffer.from('{"items":[')];
     answers.forEach((answer, at) => {
@@ -52,7 +52,7 @@ const JSON_FORM: Form = {
     pieces.push(Buffer.from(']}'));
     return Buffer.concat(pieces);
   },
-};
+});
 
 /** Bodies are text where they are valid UTF-8, else base64; integers stand as they are. */
 function jsonOf({ body, value, ...plain }: ItemAnswer): string {
@@ -74,17 +74,23 @@ function textOf(body: Buffer): string | undefined {
 
 const MSGPACK_MEDIA_TYPE = /^application\/(?:x-|vnd\.)?msgpack[ \t]*(?:;.*)?$/i;
 
+/** What all batches of a worker share. */
+interface Shared {
+  readonly deps: RouteDeps;
+  readonly answerRoom: AnswerRoom;
+  readonly json: Form;
+}
+
 /** Throws MEDIA_TYPE_UNSUPPORTED. */
-function formOf(headers: IncomingHttpHeaders): Form {
+function formOf(headers: IncomingHttpHeaders, json: Form): Form {
   const isMsgpack = MSGPACK_MEDIA_TYPE.test(headers['content-type'] ?? '');
   // What holds of the encoding of JSON holds of that of msgpack.
   requireJson(isMsgpack ? { ...headers, 'content-type': 'application/json' } : headers);
-  return isMsgpack ? MSGPACK : JSON_FORM;
+  return isMsgpack ? MSGPACK : json;
 }
 
 async function perform(
-  deps: RouteDeps,
-  answerRoom: AnswerRoom,
+  { deps, answerRoom, json }: Shared,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
@@ -94,7 +100,7 @@ async function perform(
     reply.hijack();
     return;
   }
-  const form = formOf(request.headers);
+  const form = formOf(request.headers, json);
   const bytesMax = Math.min(BATCH_BYTES_MAX, deps.config.jsonBytesMax);
   const upload = new Upload(deps.uploads, request.raw, reply.raw, bytesMax);
   const room = new BatchRoom(answerRoom);
@@ -115,12 +121,14 @@ async function perform(
 }
 
 export function batchRoutes(app: FastifyInstance, deps: RouteDeps): void {
-  const answerRoom = new AnswerRoom();
+  const reader = new ItemsReader();
+  app.addHook('onClose', () => reader.close());
+  const shared = { deps, answerRoom: new AnswerRoom(), json: jsonForm(reader) };
   app.route({
     method: 'POST',
     url: '/v1/batch',
     config: { access: 'any', body: BatchBody, consumes: ['application/json', MSGPACK_TYPE] },
     schema: BATCH_SCHEMA,
-    handler: (request, reply) => perform(deps, answerRoom, request, reply),
+    handler: (request, reply) => perform(shared, request, reply),
   });
 }
