@@ -23,7 +23,7 @@ import { BATCH_SCHEMA, BatchBody, ITEMS_MAX, MSGPACK_TYPE } from './batch-schema
 interface Form {
   readonly type: string;
   itemsOf(body: Buffer): readonly Exact[] | Promise<readonly Exact[]>;
-  write(answers: readonly ItemAnswer[]): Buffer;
+  write(answers: readonly ItemAnswer[]): readonly Buffer[];
 }
 
 /** What a body is read from is parsed on the event loop, and held whole while its items are carried out. */
@@ -31,6 +31,8 @@ const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /** A control character takes six in JSON, in base64 no byte takes two. */
 const ESCAPED_TIMES_MAX = 2;
 const QUOTES = 2;
+/** Of the text that becomes one Buffer, and goes to the socket as such. */
+const PIECE_LENGTH = 64 * 1024;
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
@@ -38,19 +40,23 @@ const MSGPACK: Form = {
   type: MSGPACK_TYPE,
   itemsOf: (body) => msgpackItems(body, ITEMS_MAX),
   // What is packed shares its memory with what is packed next.
-  write: (answers) => Buffer.from(packr.pack({ items: answers })),
+  write: (answers) => [Buffer.from(packr.pack({ items: answers }))],
 };
 
 const jsonForm = (reader: ItemsReader): Form => ({
   type: JSON_TYPE,
   itemsOf: (body) => reader.read(body, ITEMS_MAX),
   write: (answers) => {
-    const pieces = [Buffer.from('{"items":[')];
+    const pieces: Buffer[] = [];
+    let text = '{"items":[';
     answers.forEach((answer, at) => {
-      pieces.push(Buffer.from(`${at === 0 ? '' : ','}${jsonOf(answer)}`));
+      text += `${at === 0 ? '' : ','}${jsonOf(answer)}`;
+      if (text.length < PIECE_LENGTH) return;
+      pieces.push(Buffer.from(text));
+      text = '';
     });
-    pieces.push(Buffer.from(']}'));
-    return Buffer.concat(pieces);
+    pieces.push(Buffer.from(`${text}]}`));
+    return pieces;
   },
 });
 
@@ -113,7 +119,7 @@ async function perform(
     allowSlowAnswer(request);
     const answers = await inStore(request, answerItems({ deps, principal, room }, items));
     const headers = { 'content-type': form.type, 'cache-control': 'no-store' };
-    sendPieces(reply, headers, [form.write(answers)], close);
+    sendPieces(reply, headers, form.write(answers), close);
   } catch (error) {
     close();
     throw error;
