@@ -19,6 +19,8 @@ export const WORKER_COUNTS = [
   'connectionsRebalanced',
   /** Connections that were closed as they came: the limit of open files allowed no more. */
   'connectionsRefused',
+  /** Connections that were ended: too slow in taking their answers, or with too many requests that wait. */
+  'connectionsCut',
   'slowRequests',
   /** Slow requests that the log says nothing of, since there were too many. */
   'slowLinesLeftOut',
@@ -26,6 +28,7 @@ export const WORKER_COUNTS = [
   'channelRequests',
   'channelOverloads',
   'writesRefused',
+  'answersRefused',
   'channelTimeouts',
   /** Hits out of records that the worker held, without a word to the primary. */
   'heldHits',
@@ -49,6 +52,8 @@ export const PROCESS_FIGURES = [
   'connectionsOpen',
   'channelPending',
   'writesUnderWay',
+  /** What answers hold of bodies that their clients have not taken. */
+  'answerBytes',
   'channelUnsentBytes',
   'heldRecords',
   'heldRecordBytes',

@@ -111,6 +111,11 @@ export class BodyReader {
     return content;
   }
 
+  /** Has `bytes` that an answer holds otherwise counted with the slabs; see SlabPool. */
+  lend(bytes: number): () => void {
+    return this.#slabs.lend(bytes);
+  }
+
   async #openCold(place: BodyPlace, framing: BodyFraming): Promise<BodyContent> {
     const descriptor = await this.#descriptors.lend(place.pointer.segment);
     let content: WholeBody | undefined;

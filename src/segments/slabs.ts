@@ -9,6 +9,10 @@ const SLAB_BYTES_MIN = 2 * 1024;
 const SLAB_BYTES_MAX = 2 * 1024 * 1024;
 const MiB = 1024 * 1024;
 
+/** Larger slabs leave a quarter of what may be on loan to those up to this size. */
+const SMALL_BYTES_MAX = 64 * 1024;
+const LARGE_SHARE = 0.75;
+
 export interface SlabLimits {
   /** Bytes that may be on loan: what answers hold that their clients have not taken. */
   readonly loanBytesMax: number;
@@ -43,6 +47,7 @@ export class SlabPool {
   #idleBytes = 0;
   #onLoan = 0;
   #loanBytes = 0;
+  #refused = 0;
 
   constructor(limits: Partial<SlabLimits> = {}) {
     this.#limits = { ...SLAB_LIMITS, ...limits };
@@ -59,13 +64,45 @@ export class SlabPool {
    */
   take(bytes: number): Slab {
     const size = slabSize(bytes);
-    if (this.#loanBytes + size > this.#limits.loanBytesMax) throw new BigCacheError('OVERLOADED');
+    this.#charge(size);
     const idle = this.#idle.get(size)?.pop();
     if (idle !== undefined) this.#idleBytes -= size;
     const buffer = idle ?? Buffer.allocUnsafeSlow(size);
     this.#onLoan += 1;
-    this.#loanBytes += size;
     return new Slab(buffer, this);
+  }
+
+  /** Bytes on loan. */
+  get loanBytes(): number {
+    return this.#loanBytes;
+  }
+
+  /** What was refused since too much was on loan. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /**
+   * Counts `bytes` of another buffer as if they were on loan, until what it returns is called, which counts once.
+   * Throws OVERLOADED as `take` does.
+   */
+  lend(bytes: number): () => void {
+    this.#charge(bytes);
+    let isLent = true;
+    return () => {
+      if (isLent) this.#loanBytes -= bytes;
+      isLent = false;
+    };
+  }
+
+  #charge(bytes: number): void {
+    const { loanBytesMax } = this.#limits;
+    const max = bytes > SMALL_BYTES_MAX ? LARGE_SHARE * loanBytesMax : loanBytesMax;
+    if (this.#loanBytes + bytes > max) {
+      this.#refused += 1;
+      throw new BigCacheError('OVERLOADED');
+    }
+    this.#loanBytes += bytes;
   }
 
   /** Takes the buffer of a slab back, for the slab itself. */

@@ -106,12 +106,12 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   closeIdleOnClose(app);
   const sockets = openSockets(app.server);
   cutSilentOnClose(app, sockets);
-  cutSlowReaders(app, sockets, limits);
+  cutSlowReaders(app, sockets, shared);
   app.removeAllContentTypeParsers();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   installMetering(app, shared);
-  installPipelining(app, limits);
+  installPipelining(app, shared);
   installRebalancing(app, shared);
   installErrors(app, deps.log, limits.lingerMs);
   installMethods(app, limits.lingerMs);

@@ -26,7 +26,10 @@ export interface Limits {
   readonly streamsMax: number;
   /** Writes that one worker has under way; further ones are refused. */
   readonly writesMax: number;
-  /** Requests that wait for their turn behind others, on one connection and on all of a worker. */
+  /**
+   * Requests that wait for their turn behind others, on one connection and on all of a worker. One read of 64
+   * KiB holds 2,500 of the shortest, which all wait until Node has read it, however soon they are answered.
+   */
   readonly queuedOnConnectionMax: number;
   readonly queuedMax: number;
   /** A client that takes nothing of its answer for this long is cut. */
@@ -55,7 +58,7 @@ export const DEFAULT_LIMITS: Limits = {
   uploadBytesMax: 64 * MiB,
   streamsMax: 64,
   writesMax: 4096,
-  queuedOnConnectionMax: 1024,
+  queuedOnConnectionMax: 4096,
   queuedMax: 8192,
   sendStallMs: 60_000,
   sendBytesPerSecondMin: 8 * KiB,

@@ -4,10 +4,10 @@
  * takes nothing of its answer is cut by the timeout of its connection.
  */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import { BigCacheError } from '../protocol/errors.ts';
 import { SegmentDamage } from '../segments/faults.ts';
+import { endSlowAnswer } from './slow-answers.ts';
 import type { Content } from './store/store.ts';
 import { whenClosed } from './turns.ts';
 
@@ -18,14 +18,9 @@ import { whenClosed } from './turns.ts';
 export function writeHead(reply: FastifyReply, status: number, headers: OutgoingHttpHeaders): void {
   const { server } = reply.server;
   if (!server.listening) headers['connection'] = 'close';
-  limitAgain(reply.request.raw.socket, server.timeout);
+  endSlowAnswer(reply.request, server.timeout);
   reply.server.meter.answered(reply, status, headers);
   reply.raw.writeHead(status, headers);
-}
-
-/** A client was let wait long for its answer (`allowSlowAnswer`); it may not take it as slowly. */
-function limitAgain(socket: Socket, timeoutMs: number): void {
-  if (socket.timeout === 0) socket.setTimeout(timeoutMs);
 }
 
 /** Bodies up to this size leave in one write with their head; longer ones cost more that way. */

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { RouteDeps } from './deps.ts';
 import type { Limits } from './limits.ts';
 
 /** What of a socket is looked at. */
@@ -22,14 +23,18 @@ export class SlowReaders {
   readonly #limits: SendLimits;
   readonly #now: () => number;
   readonly #progress = new WeakMap<Sending, Progress>();
+  readonly #onCut: () => void;
 
+  /** `onCut` is told of each that is cut. */
   constructor(
     sockets: ReadonlySet<Sending>,
     limits: SendLimits,
+    onCut: () => void,
     now: () => number = () => performance.now(),
   ) {
     this.#sockets = sockets;
     this.#limits = limits;
+    this.#onCut = onCut;
     this.#now = now;
   }
 
@@ -37,7 +42,9 @@ export class SlowReaders {
   check(): void {
     const nowMs = this.#now();
     for (const socket of this.#sockets) {
-      if (this.#isTooSlow(socket, nowMs)) socket.destroy();
+      if (!this.#isTooSlow(socket, nowMs)) continue;
+      this.#onCut();
+      socket.destroy();
     }
   }
 
@@ -63,9 +70,11 @@ export class SlowReaders {
 export function cutSlowReaders(
   app: FastifyInstance,
   sockets: ReadonlySet<Socket>,
-  limits: SendLimits,
+  { limits, traffic }: Pick<RouteDeps, 'limits' | 'traffic'>,
 ): void {
-  const slow = new SlowReaders(sockets, limits);
+  const slow = new SlowReaders(sockets, limits, () => {
+    traffic.counts.connectionsCut += 1;
+  });
   const timer = setInterval(() => slow.check(), limits.sendCheckMs).unref();
   app.addHook('onClose', async () => clearInterval(timer));
 }

@@ -10,6 +10,9 @@ import type { Limits } from './limits.ts';
 /** Answers that wait behind earlier ones on their connection, by what to do when it ends first. */
 const queuedBySocket = new WeakMap<Socket, Set<() => void>>();
 
+/** What may wait on a connection whatever waits on others. */
+const QUEUED_SHARE = 32;
+
 export type QueueLimits = Pick<Limits, 'queuedOnConnectionMax' | 'queuedMax'>;
 
 /** The callbacks of the answers queued on `socket`; all are called when it closes. */
@@ -66,10 +69,8 @@ export class Queue {
 
   /** Counts an answer that is queued until its turn, or the end of its connection; false where too many are. */
   join(raw: ServerResponse, socket: Socket): boolean {
-    const { queuedOnConnectionMax, queuedMax } = this.#limits;
     const before = this.#bySocket.get(socket) ?? 0;
-    if (socket.destroyed || before >= queuedOnConnectionMax || this.#size >= queuedMax)
-      return false;
+    if (socket.destroyed || before >= this.#maxOf()) return false;
     const queued = queuedOn(socket);
     const leave = (): void => {
       if (!queued.delete(leave)) return;
@@ -79,6 +80,12 @@ export class Queue {
     this.#add(socket, 1);
     whenItsTurn(raw, leave);
     return true;
+  }
+
+  /** Where very many wait in all, each connection has a fair share, which those who pipeline a little keep to. */
+  #maxOf(): number {
+    const { queuedOnConnectionMax, queuedMax } = this.#limits;
+    return this.#size < queuedMax ? queuedOnConnectionMax : QUEUED_SHARE;
   }
 
   #add(socket: Socket, count: number): void {

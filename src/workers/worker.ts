@@ -64,6 +64,7 @@ class RunningWorker {
   readonly #measures: WorkerMeasures;
   readonly #index: ChannelIndex;
   readonly #records: RecordCache | undefined;
+  readonly #slabs = new SlabPool();
   readonly #writes = new WriteRoom(DEFAULT_LIMITS.writesMax);
   readonly #surplus = new Surplus(() => this.#measures.connectionsOpen);
   #isDraining = false;
@@ -83,6 +84,7 @@ class RunningWorker {
       counters: this.#counters,
       records: this.#records,
       writes: this.#writes,
+      answers: this.#slabs,
     });
     this.#segments = new SegmentLog({
       directory: welcome.segmentsPath,
@@ -138,7 +140,7 @@ class RunningWorker {
     const store = new SegmentStore({
       index,
       segments: this.#segments,
-      bodies: new BodyReader(this.#descriptors, new SlabPool(), warm),
+      bodies: new BodyReader(this.#descriptors, this.#slabs, warm),
       warm,
       ...(this.#records === undefined ? {} : { records: this.#records }),
       now: Date.now,

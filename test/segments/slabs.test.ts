@@ -59,6 +59,26 @@ describe('a slab', () => {
     assert.equal(pool.onLoan, 1);
   });
 
+  it('is refused to large ones sooner than to small ones', () => {
+    const pool = new SlabPool({ loanBytesMax: MiB });
+    for (let nth = 0; nth < 6; nth++) pool.take(128 * KiB);
+    assert.throws(() => pool.take(128 * KiB), { code: 'OVERLOADED' });
+    for (let nth = 0; nth < 4; nth++) pool.take(64 * KiB);
+    assert.throws(() => pool.take(1), { code: 'OVERLOADED' });
+    assert.deepEqual([pool.loanBytes, pool.refused], [MiB, 2]);
+  });
+
+  it('has bytes that are held otherwise counted with it, until they are given back once', () => {
+    const pool = new SlabPool({ loanBytesMax: 64 * KiB });
+    const giveBack = pool.lend(60 * KiB);
+    assert.throws(() => pool.take(8 * KiB), { code: 'OVERLOADED' });
+    giveBack();
+    giveBack();
+    assert.equal(pool.loanBytes, 0);
+    pool.take(64 * KiB).release();
+    assert.equal(pool.loanBytes, 0);
+  });
+
   it('is never on loan twice, whatever is taken and released', () => {
     fc.assert(
       fc.property(

@@ -100,6 +100,16 @@ test('a client that takes none of its answers is cut, whatever they are', async 
   }
 });
 
+test('as many requests as one read holds are answered, however short they are', async (t) => {
+  const server = await listening(t);
+  const short = 'GET /c/ HTTP/1.1\r\nHost:\r\n\r\n';
+  const times = Math.floor((64 * 1024) / short.length);
+  const last = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+  const answer = await server.exchange(short.repeat(times) + last);
+  assert.equal(statusesOf(answer).length, times + 1);
+  assert.equal(server.traffic.counts.connectionsCut, 0);
+});
+
 test('a client with more requests than may wait behind one that takes long is cut off', async (t) => {
   const server = await listening(t);
   let answer = (): void => undefined;
@@ -113,7 +123,7 @@ test('a client with more requests than may wait behind one that takes long is cu
   patient.write(get('/stat/count') + get('/pickle/none').repeat(1000));
   const greedy = server.connect();
   greedy.on('error', () => undefined).resume();
-  greedy.write(get('/stat/count') + get('/pickle/none').repeat(3000));
+  greedy.write(get('/stat/count') + get('/pickle/none').repeat(9000));
   await new Promise((resolve) => greedy.once('close', resolve));
   const misses = server.counters.miss;
   answer();
@@ -125,8 +135,8 @@ test('a client with more requests than may wait behind one that takes long is cu
   assert.equal(server.counters.miss - misses, 1000, 'those of the other are not carried out');
 });
 
-test('requests that wait behind others are bounded over all connections too', async (t) => {
-  const server = await listening(t, { limits: { queuedMax: 50 } });
+test('where very many requests wait, connections with more than their share are cut, and no others', async (t) => {
+  const server = await listening(t, { limits: { queuedMax: 10 } });
   let answer = (): void => undefined;
   const slow = new Promise<void>((resolve) => {
     answer = resolve;
@@ -145,11 +155,10 @@ test('requests that wait behind others are bounded over all connections too', as
   const get = (target: string) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
   const [first, second, third] = sockets;
   first?.write(get('/stat/count') + get('/pickle/none').repeat(30));
-  await new Promise((resolve) => setTimeout(resolve, 50));
   second?.write(get('/stat/count') + get('/pickle/none').repeat(40));
   await new Promise((resolve) => second?.once('close', resolve));
   third?.write(get('/stat/count') + get('/pickle/none').repeat(15));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => server.traffic.counts.connectionsCut === 1);
   answer();
   await until(() => statusesOf(texts[0] ?? '').length === 31);
   await until(() => statusesOf(texts[2] ?? '').length === 16);

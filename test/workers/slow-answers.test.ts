@@ -31,6 +31,23 @@ test('a removal by prefix or an opening may take longer than a connection may st
   }
 });
 
+test('nor is it cut short by other answers on its connection, before it and behind', async (t) => {
+  const store = new SlowStore(Date.now);
+  const server = await listening(t, { store, limits: { sendStallMs: 200 } });
+  const ask = (line: string) => `${line} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const last = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+  const slow = 'DELETE /prefix/a';
+  for (const lines of [
+    [slow, 'GET /stat/count'],
+    ['GET /stat/count', slow],
+    [slow, slow, 'GET /stat/count'],
+  ]) {
+    const answer = await server.exchange(lines.map(ask).join('') + last);
+    const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status);
+    assert.deepEqual(statuses, [...lines.map(() => '200'), '200'], lines.join());
+  }
+});
+
 test('a client that is let wait for its answer is cut where it does not take it', async (t) => {
   const server = await listening(t, { limits: { sendStallMs: 200 } });
   const raw = { kind: Kind.raw, expiresAtMs: 0, contentType: null, expire: null, duration: null };

@@ -19,11 +19,16 @@ function reader(writableLength: number, bytesWritten: number) {
   return socket;
 }
 
+let cut = 0;
+const onCut = (): void => {
+  cut += 1;
+};
+
 describe('a client that takes its answer slowly', () => {
   it('is given the time that the write under way takes at the least rate, and the time of a stall', () => {
     let nowMs = 1000;
     const slow = reader(80 * KiB, 100 * KiB);
-    const readers = new SlowReaders(new Set([slow] as never[]), LIMITS, () => nowMs);
+    const readers = new SlowReaders(new Set([slow] as never[]), LIMITS, onCut, () => nowMs);
     readers.check();
     nowMs += 70_000;
     readers.check();
@@ -31,12 +36,13 @@ describe('a client that takes its answer slowly', () => {
     nowMs += 1;
     readers.check();
     assert.ok(slow.isCut);
+    assert.equal(cut, 1);
   });
 
   it('is given it anew with each write that it has taken', () => {
     let nowMs = 0;
     const steady = reader(256 * KiB, 256 * KiB);
-    const readers = new SlowReaders(new Set([steady] as never[]), LIMITS, () => nowMs);
+    const readers = new SlowReaders(new Set([steady] as never[]), LIMITS, onCut, () => nowMs);
     for (let piece = 0; piece < 100; piece++) {
       readers.check();
       nowMs += 90_000;
@@ -49,7 +55,7 @@ describe('a client that takes its answer slowly', () => {
   it('is forgotten once all is taken, however long the connection is then idle', () => {
     let nowMs = 0;
     const idle = reader(KiB, KiB);
-    const readers = new SlowReaders(new Set([idle] as never[]), LIMITS, () => nowMs);
+    const readers = new SlowReaders(new Set([idle] as never[]), LIMITS, onCut, () => nowMs);
     readers.check();
     idle.writableLength = 0;
     nowMs += 3_600_000;
@@ -64,7 +70,7 @@ describe('a client that takes its answer slowly', () => {
     const limits = { sendStallMs: 2500, sendBytesPerSecondMin: 1e9, sendCheckMs: 50 };
     const server = await listening(t, { limits });
     const raw = { kind: Kind.raw, expiresAtMs: 0, contentType: null, expire: null, duration: null };
-    await server.store.put('long', raw, Buffer.alloc(12_000_000, 'x'));
+    await server.store.put('long', raw, Buffer.alloc(16_000_000, 'x'));
     const asked = JSON.stringify({ items: [{ op: 'get', key: 'long' }] });
     const head = 'POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
     const socket = server.connect();
@@ -81,5 +87,6 @@ describe('a client that takes its answer slowly', () => {
       open = await count();
     }
     assert.equal(open, 0);
+    assert.equal(server.traffic.counts.connectionsCut, 1);
   });
 });

@@ -17,34 +17,53 @@ const CHUNK_BYTES = 64 * 1024;
 
 type Decoded = Pick<EntryRecord, 'plainBytes'>;
 
+/** Counts bytes that an answer holds until what it returns is called. Throws OVERLOADED where too many are held. */
+export type Lend = (bytes: number) => () => void;
+
 /**
  * The plain form of `stored`, a whole gzip member without framing, in `framing`. Takes `stored`
- * over. Throws SegmentDamage where it is not as long as the record says, or no gzip at all.
+ * over. Throws SegmentDamage where it is not as long as the record says, or no gzip at all, and as `lend` does.
  */
 export function decodedBody(
   stored: BodyContent,
   { plainBytes }: Decoded,
   framing: BodyFraming,
+  lend: Lend,
 ): BodyContent | Promise<BodyContent> {
   const { whole } = stored;
   if (whole === undefined || plainBytes > WHOLE_BODY_BYTES_MAX) {
     return new DecodedStream(stored, plainBytes, framing);
   }
-  if (plainBytes > SYNC_BYTES_MAX) return decodedInThread(stored, whole, plainBytes, framing);
+  let release: (() => void) | undefined;
   try {
-    return decodedWhole(gunzipSync(whole, optionsFor(plainBytes)), plainBytes, framing);
+    release = lend(plainBytes);
+    if (plainBytes > SYNC_BYTES_MAX) {
+      return decodedInThread(stored, whole, plainBytes, { framing, release });
+    }
+    return decodedWhole(gunzipSync(whole, optionsFor(plainBytes)), plainBytes, {
+      framing,
+      release,
+    });
   } catch (error) {
+    release?.();
     throw toDamage(error);
   } finally {
-    stored.release();
+    // The one that is decoded in a thread is read there meanwhile.
+    if (plainBytes <= SYNC_BYTES_MAX || release === undefined) stored.release();
   }
+}
+
+/** How a decoded body is shown, and what gives its bytes back. */
+interface Showing {
+  readonly framing: BodyFraming;
+  readonly release: () => void;
 }
 
 async function decodedInThread(
   stored: BodyContent,
   whole: Buffer,
   plainBytes: number,
-  framing: BodyFraming,
+  showing: Showing,
 ): Promise<BodyContent> {
   try {
     const plain = await new Promise<Buffer>((resolve, reject) => {
@@ -53,8 +72,9 @@ async function decodedInThread(
         else reject(error);
       });
     });
-    return decodedWhole(plain, plainBytes, framing);
+    return decodedWhole(plain, plainBytes, showing);
   } catch (error) {
+    showing.release();
     throw toDamage(error);
   } finally {
     stored.release();
@@ -94,9 +114,13 @@ async function* asDamage(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   }
 }
 
-function decodedWhole(plain: Buffer, plainBytes: number, framing: BodyFraming): BodyContent {
+function decodedWhole(
+  plain: Buffer,
+  plainBytes: number,
+  { framing, release }: Showing,
+): BodyContent {
   if (plain.length !== plainBytes) throw new SegmentDamage('the body has another length');
-  return memoryContent(plain, framing);
+  return { ...memoryContent(plain, framing), release };
 }
 
 /** A body that is decoded piece by piece, as it is read. */

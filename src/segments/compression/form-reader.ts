@@ -43,7 +43,9 @@ export class FormReader {
   ): BodyContent | Promise<BodyContent> {
     if (body.contentEncoding === null) return this.#stored(body, framing, memory);
     if (framing.encoded !== true) {
-      return then(this.#stored(body, BARE, memory), (stored) => decodedBody(stored, body, framing));
+      return then(this.#stored(body, BARE, memory), (stored) =>
+        decodedBody(stored, body, framing, (bytes) => this.#bodies.lend(bytes)),
+      );
     }
     const { prologue, epilogue, range } = framing;
     if (range !== undefined || prologue.length + epilogue.length === 0)

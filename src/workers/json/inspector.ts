@@ -5,6 +5,7 @@
 import { Piscina } from 'piscina';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { moduleUrl } from '../../protocol/module-url.ts';
+import { ownBytes } from '../body/own-bytes.ts';
 import { type Inspection, inspectBody } from './inspect.ts';
 import type { ThreadResult } from './inspect-thread.ts';
 
@@ -23,13 +24,6 @@ export interface Inspected {
 }
 
 const THREAD_FILE = moduleUrl('./inspect-thread', import.meta.url).href;
-
-/** The bytes in an ArrayBuffer of their own, which can be moved to another thread. */
-function ownBytes(body: Buffer): ArrayBuffer {
-  const { buffer } = body;
-  const isWhole = body.byteLength === buffer.byteLength && buffer instanceof ArrayBuffer;
-  return isWhole ? buffer : new Uint8Array(body).buffer;
-}
 
 export class Inspector {
   #pool: Piscina<ArrayBuffer, ThreadResult> | undefined;

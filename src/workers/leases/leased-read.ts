@@ -6,7 +6,7 @@ import { BigCacheError } from '../../protocol/errors.ts';
 import { allowScope } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
 import { waitSecondsOf } from '../http/lease-fields.ts';
-import { allowSlowAnswer } from '../routes/declare.ts';
+import { allowSlowAnswer } from '../slow-answers.ts';
 import type { Hit, Miss, Reading } from '../store/store.ts';
 
 export interface LeasedAnswer {

@@ -6,6 +6,7 @@ import { EventLoopWatch } from '../../protocol/event-loop.ts';
 import type { ProcessFigures } from '../../protocol/figures.ts';
 import { memoryFigures } from '../../protocol/process-memory.ts';
 import type { Tally } from '../../protocol/statistics.ts';
+import type { SlabPool } from '../../segments/slabs.ts';
 import type { RecordCache } from '../store/record-cache.ts';
 import type { WriteRoom } from '../store/write-room.ts';
 import { Connections } from './connections.ts';
@@ -23,6 +24,7 @@ export interface Measured {
   /** Undefined where it holds none. */
   readonly records: Held | undefined;
   readonly writes: Pick<WriteRoom, 'underWay' | 'refused'>;
+  readonly answers: Pick<SlabPool, 'loanBytes' | 'refused'>;
 }
 
 export class WorkerMeasures {
@@ -46,7 +48,7 @@ export class WorkerMeasures {
 
   /** All that was counted since the start, and what the process is like now. */
   take(): [Tally, ProcessFigures] {
-    const { channel, counters, records = NOTHING_HELD, writes } = this.#of;
+    const { channel, counters, records = NOTHING_HELD, writes, answers } = this.#of;
     const { requests, overloads, timeouts } = channel.counts;
     const { user, system } = process.cpuUsage();
     Object.assign(this.traffic.counts, this.#connections.counts, {
@@ -54,6 +56,7 @@ export class WorkerMeasures {
       channelOverloads: overloads,
       channelTimeouts: timeouts,
       writesRefused: writes.refused,
+      answersRefused: answers.refused,
       heldHits: records.hits,
       cpuUserUs: user,
       cpuSystemUs: system,
@@ -63,6 +66,7 @@ export class WorkerMeasures {
       ...this.#loop.figures,
       connectionsOpen: this.#connections.open,
       writesUnderWay: writes.underWay,
+      answerBytes: answers.loanBytes,
       channelPending: channel.pendingCount,
       channelUnsentBytes: channel.unsentBytes,
       heldRecords: records.size,

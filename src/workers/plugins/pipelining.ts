@@ -3,11 +3,14 @@
  * have not begun, so a client could send any number of requests behind one that takes long.
  */
 import type { FastifyInstance } from 'fastify';
-import type { Limits } from '../limits.ts';
+import type { RouteDeps } from '../deps.ts';
 import { isQueued, Queue } from '../turns.ts';
 
-/** Ends connections with too many. REQUIRES: called before any route is declared. */
-export function installPipelining(app: FastifyInstance, limits: Limits): void {
+/** Ends connections with too many, and counts them. REQUIRES: called before any route is declared. */
+export function installPipelining(
+  app: FastifyInstance,
+  { limits, traffic }: Pick<RouteDeps, 'limits' | 'traffic'>,
+): void {
   const queue = new Queue(limits);
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw;
@@ -16,6 +19,7 @@ export function installPipelining(app: FastifyInstance, limits: Limits): void {
       return;
     }
     reply.hijack();
+    if (!socket.destroyed) traffic.counts.connectionsCut += 1;
     socket.destroy();
   });
 }

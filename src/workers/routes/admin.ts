@@ -4,7 +4,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteDeps } from '../deps.ts';
-import { allowSlowAnswer, inStore, sendJson } from './declare.ts';
+import { allowSlowAnswer } from '../slow-answers.ts';
+import { inStore, sendJson } from './declare.ts';
 import { CHANGE_ERRORS, errorAnswers, messageAnswer } from './schemas.ts';
 
 interface AdminAction {

@@ -1,5 +1,4 @@
 /** How routes are declared here: GET together with HEAD, and keys out of raw targets. */
-import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { BigCacheError } from '../../protocol/errors.ts';
 import { type KeyUse, keyFromTarget } from '../../protocol/key.ts';
@@ -37,16 +36,6 @@ export function keyAfter(mount: string, request: FastifyRequest, use: KeyUse): s
   const key = keyFromTarget(targetAfter(mount, request), use);
   allowKey(request, key);
   return key;
-}
-
-/**
- * Takes the time limit off a connection while its answer is worked for: some changes take minutes on a
- * large store, during which no byte moves. The head of the answer sets it again.
- */
-export function allowSlowAnswer(request: FastifyRequest): void {
-  const { socket } = request.raw;
-  // A request that is injected without a connection has no such limit.
-  if (socket instanceof Socket) socket.setTimeout(0);
 }
 
 /**

@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { prefixFromTarget } from '../../protocol/key.ts';
 import { allowPrefix } from '../access/principal.ts';
 import type { RouteDeps } from '../deps.ts';
-import { allowSlowAnswer, inStore, sendJson, targetAfter } from './declare.ts';
+import { allowSlowAnswer } from '../slow-answers.ts';
+import { inStore, sendJson, targetAfter } from './declare.ts';
 import { Type } from './json-schema.ts';
 import { CHANGE_ERRORS, errorAnswers, PrefixParams } from './schemas.ts';
 

@@ -219,9 +219,9 @@ export class SegmentStore implements Store {
     if (leaseToken !== undefined && !Buffer.isBuffer(body)) {
       await this.#options.index.checkLease(key, leaseToken);
     }
-    const written = await this.#writes.run(() =>
-      this.#writer.write(key, meta, body, guard, leaseToken),
-    );
+    const write = () => this.#writer.write(key, meta, body, guard, leaseToken);
+    // What is still arriving waits for its client, and is bounded as an upload.
+    const written = await (Buffer.isBuffer(body) ? this.#writes.run(write) : write());
     const { version, created, placed, plainBytes, contentHash } = written;
     // What was written just now is in the page cache.
     this.#options.warm.add(warmItem(placed.pointer));

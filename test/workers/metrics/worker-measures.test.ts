@@ -20,7 +20,8 @@ describe('the measures of a worker', () => {
     };
     const records = { hits: 4, size: 6, bytes: 8000, bodyBytes: 30_000 };
     const writes = { underWay: 2, refused: 11 };
-    const measures = new WorkerMeasures({ channel, counters, records, writes });
+    const answers = { loanBytes: 4096, refused: 12 };
+    const measures = new WorkerMeasures({ channel, counters, records, writes, answers });
     measures.traffic.counts.staleHits = 2;
     const [tally, figures] = measures.take();
     assert.ok(isTally(tally));
@@ -35,6 +36,7 @@ describe('the measures of a worker', () => {
     assert.deepEqual([counts.heldHits, figures.heldRecords, figures.heldRecordBytes], [4, 6, 8000]);
     assert.equal(figures.heldBodyBytes, 30_000);
     assert.deepEqual([figures.writesUnderWay, counts.writesRefused], [2, 11]);
+    assert.deepEqual([figures.answerBytes, counts.answersRefused], [4096, 12]);
     assert.deepEqual(Object.keys(figures).sort(), [...PROCESS_FIGURES].sort());
     for (const name of PROCESS_FIGURES) assert.ok(isFigure(figures[name]), name);
   });
@@ -51,6 +53,7 @@ describe('the measures of a worker', () => {
       counters,
       records: undefined,
       writes: { underWay: 0, refused: 0 },
+      answers: { loanBytes: 0, refused: 0 },
     });
     const block = measures.traffic.add('/a', 'GET', [200]);
     const [before] = measures.take();

@@ -61,7 +61,7 @@ export class VisitedFile {
     } catch (error) {
       if (systemError(error).code !== 'ENOENT') this.#log.warn({ err: error }, DAMAGED);
     }
-    if (!this.#isSound) bits.fill(0);
+    if (!this.#isSound) forgetAll(bits);
   }
 
   save(bits: Uint8Array, dirtyPages: Uint8Array): Promise<boolean> {

@@ -63,6 +63,12 @@ export const HTTP_FAMILIES: readonly Family[] = [
     'Connections that were closed as they came, since the limit of open files allows no more',
     ({ workers }) => workers.connectionsRefused,
   ),
+  counter(
+    'bigcache_http_connections_cut_total',
+    'http.connectionsCut',
+    'Connections that were ended, since their client took its answers too slowly, or had too many requests wait',
+    ({ workers }) => workers.connectionsCut,
+  ),
   gauge(
     'bigcache_http_connections_open',
     'http.connectionsOpen',

@@ -76,6 +76,18 @@ const WRITES: readonly Family[] = [
     'Writes that were answered 503, since as many as may be were under way in their worker',
     ({ workers }) => workers.writesRefused,
   ),
+  gauge(
+    'bigcache_worker_answer_bytes',
+    'answers.bytes',
+    'Bytes of bodies that answers hold which their clients have not taken, at most 256 MiB in each worker',
+    (all) => sumOf(all, 'answerBytes'),
+  ),
+  counter(
+    'bigcache_worker_answers_refused_total',
+    'answers.refused',
+    'Reads that were answered 503, since answers held as much as they may in their worker',
+    ({ workers }) => workers.answersRefused,
+  ),
 ];
 
 const RECORDS: readonly Family[] = [

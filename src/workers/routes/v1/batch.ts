@@ -11,9 +11,10 @@ import { msgpackItems } from '../../exact/msgpack.ts';
 import type { Exact } from '../../exact/values.ts';
 import { requireJson } from '../../json/media-type.ts';
 import { sendPieces } from '../../send.ts';
+import { allowSlowAnswer } from '../../slow-answers.ts';
 import { isQueued, turnOf } from '../../turns.ts';
 import { JSON_TYPE } from '../../wrapper.ts';
-import { allowSlowAnswer, inStore } from '../declare.ts';
+import { inStore } from '../declare.ts';
 import { answerItems } from './batch-items.ts';
 import type { ItemAnswer } from './batch-operations.ts';
 import { AnswerRoom, BatchRoom } from './batch-room.ts';
@@ -26,7 +27,7 @@ interface Form {
   write(answers: readonly ItemAnswer[]): readonly Buffer[];
 }
 
-/** What a body is read from is parsed on the event loop, and held whole while its items are carried out. */
+/** A batch is held whole while its items are carried out. */
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 /** A control character takes six in JSON, in base64 no byte takes two. */
 const ESCAPED_TIMES_MAX = 2;
@@ -115,8 +116,9 @@ async function perform(
     upload.close();
   };
   try {
-    const items = await form.itemsOf(await upload.collect());
+    const body = await upload.collect();
     allowSlowAnswer(request);
+    const items = await form.itemsOf(body);
     const answers = await inStore(request, answerItems({ deps, principal, room }, items));
     const headers = { 'content-type': form.type, 'cache-control': 'no-store' };
     sendPieces(reply, headers, form.write(answers), close);
