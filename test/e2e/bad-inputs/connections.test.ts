@@ -84,7 +84,7 @@ row('51b', async () => {
       const socket = server.connect().resume();
       socket.on('error', () => undefined);
       socket.write(waiting);
-      const closed = once(socket, 'close');
+      const closed = new Promise((resolve) => socket.once('close', resolve));
       socket.write(get('/pickle/page').repeat(20_000));
       await closed;
     }

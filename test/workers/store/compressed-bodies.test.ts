@@ -55,7 +55,23 @@ describe('bodies that are stored compressed', () => {
       assert.deepEqual(damaged.splice(0), [`body of ${key}`]);
       assert.equal(await missReason(store, key), 'never-seen');
     }
-    assert.equal(slabs.onLoan, 0);
+    assert.deepEqual([slabs.onLoan, slabs.loanBytes], [0, 0]);
+    await server.stop();
+  });
+
+  it('count as what answers hold while they are shown plain, decoded here or in a thread', async (t) => {
+    const server = await TestServer.start(await temporaryDirectory(t));
+    const worker = server.addWorker(new BodyEncoder());
+    for (const bytes of [50_000, 300_000]) {
+      await worker.store.put(`page/${bytes}`, HTML, pageOf(bytes));
+      const [, plain] = FRAMED_FORMS;
+      const { content } = await hitOf(worker, `page/${bytes}`, plain);
+      assert.equal(content.byteLength, pageOf(bytes).length);
+      assert.deepEqual([worker.slabs.onLoan, worker.slabs.loanBytes], [0, content.byteLength]);
+      content.release();
+      content.release();
+      assert.equal(worker.slabs.loanBytes, 0);
+    }
     await server.stop();
   });
 
