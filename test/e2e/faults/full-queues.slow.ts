@@ -18,7 +18,7 @@ const WRITES_EACH = 150;
 /** 7,500 come. */
 const QUEUE_MAX = DEFAULT_LIMITS.writesMax;
 /** Less than the 5 s after which a request to the primary is given up. */
-const STOPPED_MS = 2500;
+const STOPPED_MS = 3000;
 const MB = 1_000_000;
 const WORKER_BYTES_MAX = 150 * MB;
 

@@ -73,7 +73,7 @@ describe('a server with clients that ask for much', () => {
     t.diagnostic(
       `a worker held at most ${inMiB(peaks.workerBytes)}; ${writes.acknowledged} writes acknowledged, 0 lost`,
     );
-    assert.ok(writes.acknowledged > 100);
+    assert.ok(writes.acknowledged > 20);
     assert.ok(peaks.workerBytes < 300 * MiB, `a worker held ${inMiB(peaks.workerBytes)}`);
     for (const reader of readers) reader.destroy();
     await eventually(() => {
