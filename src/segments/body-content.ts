@@ -22,11 +22,17 @@ export interface BodyContent {
   release(): void;
 }
 
+const NOTHING_TO_RELEASE = (): void => undefined;
+
 /**
- * A body that is in memory whole, as it is shown. REQUIRES: `body` is nobody else's to write into; it is not copied where nothing
- * surrounds it.
+ * A body that is in memory whole, as it is shown. REQUIRES: `body` is nobody else's to write into; it is not
+ * copied where nothing surrounds it.
  */
-export function memoryContent(body: Buffer, framing: BodyFraming): BodyContent {
+export function memoryContent(
+  body: Buffer,
+  framing: BodyFraming,
+  release = NOTHING_TO_RELEASE,
+): BodyContent {
   const whole = framed(body, framing);
   return {
     byteLength: whole.length,
@@ -34,7 +40,7 @@ export function memoryContent(body: Buffer, framing: BodyFraming): BodyContent {
     async *chunks() {
       yield whole;
     },
-    release() {},
+    release,
   };
 }
 

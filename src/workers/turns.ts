@@ -63,14 +63,10 @@ export class Queue {
     this.#limits = limits;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
   /** Counts an answer that is queued until its turn, or the end of its connection; false where too many are. */
   join(raw: ServerResponse, socket: Socket): boolean {
     const before = this.#bySocket.get(socket) ?? 0;
-    if (socket.destroyed || before >= this.#maxOf()) return false;
+    if (socket.destroyed || before >= this.#max) return false;
     const queued = queuedOn(socket);
     const leave = (): void => {
       if (!queued.delete(leave)) return;
@@ -83,7 +79,7 @@ export class Queue {
   }
 
   /** Where very many wait in all, each connection has a fair share, which those who pipeline a little keep to. */
-  #maxOf(): number {
+  get #max(): number {
     const { queuedOnConnectionMax, queuedMax } = this.#limits;
     return this.#size < queuedMax ? queuedOnConnectionMax : QUEUED_SHARE;
   }

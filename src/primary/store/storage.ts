@@ -56,7 +56,7 @@ export class Storage {
   readonly #report: StoreReport;
   /** It outlives closing and healing, but not the process. */
   readonly #gone: GoneEntries;
-  /** It outlives them too: pieces of this size, freed and taken again, would tear the heap to holes. */
+  /** It outlives them too: V8 collects pieces of this size late, and several were held at a time. */
   readonly #visitedMemory = Visited.memory();
   #open: OpenStore | undefined;
   /** Whether the store is closed on purpose. */

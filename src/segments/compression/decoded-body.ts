@@ -7,7 +7,7 @@
 import { createGunzip, gunzip, gunzipSync } from 'node:zlib';
 import type { EntryRecord } from '../../protocol/record.ts';
 import { type BodyContent, type BodyFraming, memoryContent } from '../body-content.ts';
-import { WHOLE_BODY_BYTES_MAX } from '../body-reader.ts';
+import { type BodyReader, WHOLE_BODY_BYTES_MAX } from '../body-reader.ts';
 import { SegmentDamage } from '../faults.ts';
 import { pump } from './pump.ts';
 
@@ -17,46 +17,58 @@ const CHUNK_BYTES = 64 * 1024;
 
 type Decoded = Pick<EntryRecord, 'plainBytes'>;
 
-/** Counts bytes that an answer holds until what it returns is called. Throws OVERLOADED where too many are held. */
-export type Lend = (bytes: number) => () => void;
-
-/**
- * The plain form of `stored`, a whole gzip member without framing, in `framing`. Takes `stored`
- * over. Throws SegmentDamage where it is not as long as the record says, or no gzip at all, and as `lend` does.
- */
-export function decodedBody(
-  stored: BodyContent,
-  { plainBytes }: Decoded,
-  framing: BodyFraming,
-  lend: Lend,
-): BodyContent | Promise<BodyContent> {
-  const { whole } = stored;
-  if (whole === undefined || plainBytes > WHOLE_BODY_BYTES_MAX) {
-    return new DecodedStream(stored, plainBytes, framing);
-  }
-  let release: (() => void) | undefined;
-  try {
-    release = lend(plainBytes);
-    if (plainBytes > SYNC_BYTES_MAX) {
-      return decodedInThread(stored, whole, plainBytes, { framing, release });
-    }
-    return decodedWhole(gunzipSync(whole, optionsFor(plainBytes)), plainBytes, {
-      framing,
-      release,
-    });
-  } catch (error) {
-    release?.();
-    throw toDamage(error);
-  } finally {
-    // The one that is decoded in a thread is read there meanwhile.
-    if (plainBytes <= SYNC_BYTES_MAX || release === undefined) stored.release();
-  }
-}
+/** Where the bytes that an answer holds are counted. Throws OVERLOADED where too many are held. */
+type Lender = Pick<BodyReader, 'lend'>;
 
 /** How a decoded body is shown, and what gives its bytes back. */
 interface Showing {
   readonly framing: BodyFraming;
   readonly release: () => void;
+}
+
+/**
+ * The plain form of `stored`, a whole gzip member without framing, in `framing`. Takes `stored`
+ * over. Throws SegmentDamage where it is not as long as the record says, or no gzip at all, and as `lender` does.
+ */
+export function decodedBody(
+  stored: BodyContent,
+  { plainBytes }: Decoded,
+  framing: BodyFraming,
+  lender: Lender,
+): BodyContent | Promise<BodyContent> {
+  const { whole } = stored;
+  if (whole === undefined || plainBytes > WHOLE_BODY_BYTES_MAX) {
+    return new DecodedStream(stored, plainBytes, framing);
+  }
+  const showing = { framing, release: lentTo(stored, plainBytes, lender) };
+  const decoded = plainBytes > SYNC_BYTES_MAX ? decodedInThread : decodedHere;
+  return decoded(stored, whole, plainBytes, showing);
+}
+
+/** Counts the plain bytes; where that is refused, `stored` is given back. */
+function lentTo(stored: BodyContent, plainBytes: number, lender: Lender): () => void {
+  try {
+    return lender.lend(plainBytes);
+  } catch (error) {
+    stored.release();
+    throw error;
+  }
+}
+
+function decodedHere(
+  stored: BodyContent,
+  whole: Buffer,
+  plainBytes: number,
+  showing: Showing,
+): BodyContent {
+  try {
+    return decodedWhole(gunzipSync(whole, optionsFor(plainBytes)), plainBytes, showing);
+  } catch (error) {
+    showing.release();
+    throw toDamage(error);
+  } finally {
+    stored.release();
+  }
 }
 
 async function decodedInThread(
@@ -120,7 +132,7 @@ function decodedWhole(
   { framing, release }: Showing,
 ): BodyContent {
   if (plain.length !== plainBytes) throw new SegmentDamage('the body has another length');
-  return { ...memoryContent(plain, framing), release };
+  return memoryContent(plain, framing, release);
 }
 
 /** A body that is decoded piece by piece, as it is read. */

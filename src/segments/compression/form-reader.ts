@@ -44,7 +44,7 @@ export class FormReader {
     if (body.contentEncoding === null) return this.#stored(body, framing, memory);
     if (framing.encoded !== true) {
       return then(this.#stored(body, BARE, memory), (stored) =>
-        decodedBody(stored, body, framing, (bytes) => this.#bodies.lend(bytes)),
+        decodedBody(stored, body, framing, this.#bodies),
       );
     }
     const { prologue, epilogue, range } = framing;

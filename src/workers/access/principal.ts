@@ -71,14 +71,6 @@ export function visiblePrefix(request: FastifyRequest, prefix: string): string {
   return prefix;
 }
 
-/**
- * Throws STORE_WIDE_REFUSED unless the asker may touch every key: purges by tag or of everything, sums
- * over the store. Routes that always do so declare `storeWide` instead.
- */
-export function allowStoreWide(request: FastifyRequest): void {
-  if (askerOf(request).keyPrefix !== '') throw new BigCacheError('STORE_WIDE_REFUSED');
-}
-
 /** Throws SCOPE_REFUSED unless the asker has `scope`, where a body asks for more than its route does. */
 export function allowScope(request: FastifyRequest, scope: Scope): void {
   if (!askerOf(request).scopes.has(scope)) throw scopeRefused(scope);

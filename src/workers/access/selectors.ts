@@ -3,17 +3,18 @@
  * any key.
  */
 import type { FastifyRequest } from 'fastify';
+import { BigCacheError } from '../../protocol/errors.ts';
 import type { PurgeSelector } from '../../protocol/purge.ts';
-import { allowPrefix, allowStoreWide, askerOf } from './principal.ts';
+import { askerOf } from './principal.ts';
 
-/** Throws KEY_REFUSED or STORE_WIDE_REFUSED unless the asker has to do with purges of `selector`. */
-export function allowSelector(request: FastifyRequest, selector: PurgeSelector): void {
-  if ('prefix' in selector) allowPrefix(request, selector.prefix);
-  else allowStoreWide(request);
-}
-
-/** Whether `allowSelector` would let the asker pass. */
-export function maySeeSelector(request: FastifyRequest, selector: PurgeSelector): boolean {
+/** Whether the asker has to do with purges of `selector`. */
+export function maySelect(request: FastifyRequest, selector: PurgeSelector): boolean {
   const { keyPrefix } = askerOf(request);
   return 'prefix' in selector ? selector.prefix.startsWith(keyPrefix) : keyPrefix === '';
+}
+
+/** Throws KEY_REFUSED or STORE_WIDE_REFUSED unless `maySelect`. */
+export function allowSelector(request: FastifyRequest, selector: PurgeSelector): void {
+  if (maySelect(request, selector)) return;
+  throw new BigCacheError('prefix' in selector ? 'KEY_REFUSED' : 'STORE_WIDE_REFUSED');
 }

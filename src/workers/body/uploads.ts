@@ -94,8 +94,8 @@ export class Uploads {
    * Waits until `reception` may read on; undefined when it may at once. Of the bodies that share the
    * budget and are not whole the oldest may, so that they can never all wait for each other; only
    * bodies that are whole and fill the budget alone, until their answers have left, keep it waiting
-   * too. So memory is bounded by the budget, two more bodies, and the first piece of each other. Rejects with what the reception is
-   * refused with: OVERLOADED when it has waited for as long as a stall may last.
+   * too. So memory is bounded by the budget, two more bodies, and the first piece of each other. Rejects
+   * with what the reception is refused with: OVERLOADED when it has waited for as long as a stall may last.
    *
    * REQUIRES: `reception` holds bytes; what holds none must not keep others from reading.
    */

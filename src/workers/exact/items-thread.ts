@@ -1,5 +1,5 @@
 /** The reading of a long batch, in a piscina thread of the worker. */
-import { BigCacheError, type ErrorCode } from '../../protocol/errors.ts';
+import { type Refusal, refusalFrom } from '../thread-pool.ts';
 import { jsonItems } from './json.ts';
 import { type Exact, isMembers, TWICE } from './values.ts';
 
@@ -17,7 +17,7 @@ type SentTree = undefined | readonly SentExact[] | ReadonlyMap<string, SentExact
 /** What it was read as, or why it was refused. */
 export interface ItemsResult {
   readonly items?: readonly SentExact[];
-  readonly refusal?: { readonly code: ErrorCode; readonly detail: string };
+  readonly refusal?: Refusal;
 }
 
 function toSent(value: Exact): SentExact {
@@ -40,8 +40,6 @@ export default function readItems({ bytes, itemsMax }: ItemsRequest): ItemsResul
   try {
     return { items: jsonItems(Buffer.from(bytes), itemsMax).map(toSent) };
   } catch (error) {
-    // The class of an error does not survive the way between threads; its code does.
-    if (!(error instanceof BigCacheError)) throw error;
-    return { refusal: { code: error.code, detail: error.message } };
+    return { refusal: refusalFrom(error) };
   }
 }

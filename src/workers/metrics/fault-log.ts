@@ -3,7 +3,6 @@
  * descriptors that are used up. A failing disk fails many requests in the same way, so few lines say it.
  * Run by workers.
  */
-
 import { Seldom } from '../../protocol/seldom.ts';
 import type { Log } from '../deps.ts';
 

@@ -29,12 +29,12 @@ export interface Measured {
 
 export class WorkerMeasures {
   readonly traffic = new Traffic();
-  readonly #of: Measured;
+  readonly #measured: Measured;
   readonly #connections = new Connections();
   readonly #loop = new EventLoopWatch();
 
   constructor(measured: Measured) {
-    this.#of = measured;
+    this.#measured = measured;
   }
 
   /** Counts the connections of a server from now on. */
@@ -48,7 +48,7 @@ export class WorkerMeasures {
 
   /** All that was counted since the start, and what the process is like now. */
   take(): [Tally, ProcessFigures] {
-    const { channel, counters, records = NOTHING_HELD, writes, answers } = this.#of;
+    const { channel, counters, records = NOTHING_HELD, writes, answers } = this.#measured;
     const { requests, overloads, timeouts } = channel.counts;
     const { user, system } = process.cpuUsage();
     Object.assign(this.traffic.counts, this.#connections.counts, {

@@ -73,15 +73,15 @@ export class ChannelIndex implements EntryIndex {
     const wait = mayWait ? this.waiting.begin(key) : undefined;
     const window = STALE_WINDOWS[stale ?? 'none'];
     const waiter = wait?.id ?? DOES_NOT_WAIT;
+    const take = (done: unknown): unknown[] => {
+      const fields: unknown[] = Array.isArray(done) ? done : [];
+      if (fields[3] === true) wait?.inLine();
+      return fields;
+    };
     try {
-      const [found, token, retryAfterMs, isWaiting] = await this.#channel.requestTaking(
-        (done): unknown[] => {
-          const fields: unknown[] = Array.isArray(done) ? done : [];
-          if (fields[3] === true) wait?.inLine();
-          return fields;
-        },
-        ...([Opcode.lease, key, leaseMs, window, waiter] as const),
-      );
+      const asked = [key, leaseMs, window, waiter];
+      const done = await this.#channel.requestTaking(take, Opcode.lease, ...asked);
+      const [found, token, retryAfterMs, isWaiting] = done;
       if (token !== null && typeof token !== 'string') return this.#unexpected(Opcode.lease);
       if (isWaiting !== true) wait?.forget();
       return {

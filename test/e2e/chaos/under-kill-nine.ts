@@ -222,7 +222,7 @@ async function freePort(t: { after(f: () => Promise<void>): void }, path: string
   return port;
 }
 
-/** With all clients gone the primary holds its tables and a worker the segments that it reads (256 at most), and little more. */
+/** With all clients gone the primary holds its tables, a worker the segments it reads (256), and little more. */
 async function assertNothingLeaks(
   t: { diagnostic(message: string): void },
   server: ServerProcess,

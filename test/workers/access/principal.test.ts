@@ -8,13 +8,13 @@ import {
   allowKey,
   allowPrefix,
   allowScope,
-  allowStoreWide,
   askerOf,
   type Principal,
   principalOf,
   refusalOf,
   visiblePrefix,
 } from '../../../src/workers/access/principal.ts';
+import { allowSelector, maySelect } from '../../../src/workers/access/selectors.ts';
 import { tokenFor } from './table-tokens.ts';
 
 const asking = (principal: Principal | null) => ({ principal }) as FastifyRequest;
@@ -51,8 +51,18 @@ describe('a token with a keyPrefix', () => {
   });
 
   it('does nothing that concerns all keys', () => {
-    refuses('STORE_WIDE_REFUSED', () => allowStoreWide(byTeam));
-    allowStoreWide(byAnybody);
+    for (const selector of [{ tag: 'team/' }, { all: true }] as const) {
+      refuses('STORE_WIDE_REFUSED', () => allowSelector(byTeam, selector));
+      assert.equal(maySelect(byTeam, selector), false);
+      allowSelector(byAnybody, selector);
+    }
+  });
+
+  it('has to do with purges of prefixes that lie within its own', () => {
+    allowSelector(byTeam, { prefix: 'team/a' });
+    assert.equal(maySelect(byTeam, { prefix: 'team/' }), true);
+    refuses('KEY_REFUSED', () => allowSelector(byTeam, { prefix: 'team' }));
+    allowSelector(byAnybody, { prefix: '' });
   });
 });
 

@@ -6,6 +6,7 @@ import { ItemsReader } from '../../../src/workers/exact/items-reader.ts';
 import { fromSent } from '../../../src/workers/exact/items-thread.ts';
 import { jsonItems } from '../../../src/workers/exact/json.ts';
 import { TWICE } from '../../../src/workers/exact/values.ts';
+import { turnsDuring } from '../../loop-turns.ts';
 
 const reader = new ItemsReader();
 after(() => reader.close());
@@ -54,15 +55,8 @@ describe('the items of a batch', () => {
 
   it('let the loop turn while they are long', async () => {
     const body = Buffer.from(`{"items":["${'x\\n'.repeat(2_000_000)}"]}`);
-    let turns = 0;
-    let isDone = false;
-    const turn = (): void => {
-      turns += 1;
-      if (!isDone) setImmediate(turn);
-    };
-    setImmediate(turn);
-    const [text] = await reader.read(body, 1);
-    isDone = true;
+    const { result, turns } = await turnsDuring(() => reader.read(body, 1));
+    const [text] = result;
     assert.equal(text, 'x\n'.repeat(2_000_000));
     assert.ok(turns > 10, `the loop turned ${turns} times`);
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { BigCacheError } from '../../../src/protocol/errors.ts';
 import { Inspector } from '../../../src/workers/json/inspector.ts';
+import { turnsDuring } from '../../loop-turns.ts';
 
 const inspector = new Inspector();
 after(() => inspector.close());
@@ -30,15 +31,8 @@ test('a large body is refused with the same code and sentence as a small one', a
 test('the loop turns on while a large body is inspected', async () => {
   const members = Array.from({ length: 200_000 }, (_, index) => `"k${index}":1`).join(',');
   const body = Buffer.from(`{"value":{${members}}}`);
-  let turns = 0;
-  let isDone = false;
-  const turn = (): void => {
-    turns += 1;
-    if (!isDone) setImmediate(turn);
-  };
-  setImmediate(turn);
-  const { inspection } = await inspector.inspect(body);
-  isDone = true;
+  const { result, turns } = await turnsDuring(() => inspector.inspect(body));
+  const { inspection } = result;
   assert.equal(inspection.valueEnd, members.length + 11);
   assert.ok(turns > 10, `the loop turned ${turns} times`);
 });

@@ -63,7 +63,7 @@ const CHANNEL: readonly Family[] = [
   ),
 ];
 
-const WRITES: readonly Family[] = [
+const ROOM: readonly Family[] = [
   gauge(
     'bigcache_worker_writes_pending',
     'writes.pending',
@@ -217,7 +217,7 @@ const BUILD: readonly Family[] = [
 
 export const PROCESS_FAMILIES: readonly Family[] = [
   ...CHANNEL,
-  ...WRITES,
+  ...ROOM,
   ...RECORDS,
   ...WORKERS,
   ...EACH,

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ExplainedEntry, Explanation } from '../../../protocol/explanation.ts';
 import { type PurgeSelector, purgeId } from '../../../protocol/purge.ts';
-import { maySeeSelector } from '../../access/selectors.ts';
+import { maySelect } from '../../access/selectors.ts';
 import type { RouteDeps } from '../../deps.ts';
 import { getAndHead, inStore, keyAfter, sendJson } from '../declare.ts';
 import { EXPLAIN_SCHEMA } from './purges-schemas.ts';
@@ -52,7 +52,7 @@ export function explainRoutes(app: FastifyInstance, deps: RouteDeps): void {
       const told = await inStore(request, deps.store.explain(key));
       sendJson(
         reply,
-        shown(key, told, (selector) => maySeeSelector(request, selector)),
+        shown(key, told, (selector) => maySelect(request, selector)),
       );
     },
   });
